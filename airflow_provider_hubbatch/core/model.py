@@ -1,0 +1,178 @@
+"""The words of this package: row, input, batch, outcome, report.
+
+``row`` (warehouse side) -> ``input`` (one object of a request) -> ``batch`` (the inputs of one request)
+-> ``outcome`` (what became of one row) -> ``report`` (all of a sync).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Missing:
+    """The type of :data:`MISSING`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = _Missing()
+"""Stands in a :class:`Chunk` where a row (a dict) has no such key. Not a null: it always leaves the property alone."""
+
+
+class Status(StrEnum):
+    """What became of one row."""
+
+    UPDATED = "updated"
+    """HubSpot's reply names the record."""
+    UNCHANGED = "unchanged"
+    """Nothing to write: HubSpot, or the last sync, has these values already."""
+    MISSING = "missing"
+    """HubSpot doesn't have the record, and the sync was told that this is fine (``missing_ok``)."""
+    REJECTED = "rejected"
+    """It can't be written as it is; ``category`` and ``message`` say why."""
+    UNKNOWN = "unknown"
+    """HubSpot never said, and reading back didn't settle it."""
+    NOT_SENT = "not_sent"
+    """The sync stopped before this row's turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of the source, by column.
+
+    :param first_row: the 0-based index, in the whole source, of the chunk's first row.
+    :param columns: column name -> one value a row, all of one length; :data:`MISSING` where a row has no such key.
+        A list, or anything indexable by position (a pandas or Arrow column is turned into a list by the source).
+    :param length: how many rows.
+    :param complete: the source has exactly these columns (a DataFrame, a query, a file with a schema); ``False``
+        for dicts, of which a later one may bring other keys.
+    :param invalid: row offset in the chunk -> what is wrong with it, for rows that are no mapping at all.
+    """
+
+    first_row: int
+    columns: Mapping[str, Sequence[Any]]
+    length: int
+    complete: bool = True
+    invalid: Mapping[int, str] = field(default_factory=dict)
+
+    def row(self, offset: int) -> dict[str, Any]:
+        """The source row at ``offset`` (0-based in this chunk), as a new dict, absent keys left out."""
+        return {
+            name: values[offset] for name, values in self.columns.items() if values[offset] is not MISSING
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One object of a request: a row made ready to send.
+
+    :param row: the row's 0-based index in the source.
+    :param given_id: the id column's value as the row has it.
+    :param id: what HubSpot is told: the record id, or the value of ``id_property``.
+    :param key: equal for two inputs exactly if they may name the same record (whatever case or padding the id
+        has): no two of one key share a request, and they take effect in input order.
+    :param properties: property name -> string, as HubSpot takes it (``""`` clears).
+    :param source: the chunk and offset of the row, from which a rejected outcome takes its ``values``.
+    """
+
+    row: int
+    given_id: Any
+    id: str
+    key: str
+    properties: Mapping[str, str]
+    source: tuple[Chunk, int] | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The ``objectWriteTraceId`` of this row: its index, the same on every try."""
+        return str(self.row)
+
+    def values(self) -> dict[str, Any] | None:
+        """The source row, for mending and sending again."""
+        return None if self.source is None else self.source[0].row(self.source[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowOutcome:
+    """What became of one row.
+
+    :param row: 0-based index of the row in the source.
+    :param id: the id column's value as given.
+    :param status: one of :class:`Status`.
+    :param record_id: HubSpot's record id, where it is known.
+    :param updated_at: HubSpot's ``updatedAt`` of the record, ISO 8601, as it was answered.
+    :param category: why, in one word: HubSpot's category or code, or ours for what was never sent.
+    :param message: why, in a sentence.
+    :param correlation_id: HubSpot's id of the refusing reply: what its support asks for.
+    :param values: the source row, for rejected and unknown outcomes.
+    """
+
+    row: int
+    id: Any
+    status: Status
+    record_id: str | None = None
+    updated_at: str | None = None
+    category: str | None = None
+    message: str | None = None
+    correlation_id: str | None = None
+    values: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""
+        outcome: dict[str, Any] = {"row": self.row, "id": json_ready(self.id), "status": self.status.value}
+        for key in ("record_id", "updated_at", "category", "message", "correlation_id"):
+            value = getattr(self, key)
+            if value is not None:
+                outcome[key] = value
+        if self.values is not None:
+            outcome["values"] = json_ready(self.values)
+        return outcome
+
+
+def json_ready(value: Any) -> Any:
+    """A value of a source row as JSON can hold it, without loss where JSON allows it.
+
+    :param value: anything: numpy and pandas scalars, dates, Decimal, bytes, nested lists and mappings.
+    :returns: str, int, float, bool, None, or lists and dicts of them. NaN, NaT and NA become ``None``, dates
+        and times ISO 8601, a Decimal its digits, what is left its ``str()``.
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value if not isinstance(value, StrEnum) else value.value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_ready(item) for item in value]
+    if value is MISSING or not _equals_itself(value):
+        return None
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", errors="backslashreplace")
+    for method in ("isoformat", "tolist", "item"):
+        convert = getattr(value, method, None)
+        if callable(convert):
+            converted = convert()
+            return converted if isinstance(converted, str) else json_ready(converted)
+    return str(value)
+
+
+def _equals_itself(value: Any) -> bool:
+    """Whether it is no NaN, NaT or NA; an array (whose comparison is no bool) is none of them."""
+    try:
+        return bool(value == value)  # noqa: PLR0124 - that is how NaN and NaT are told
+    except (TypeError, ValueError):
+        # pandas.NA refuses bool(); an array of several refuses it too, but has a length
+        return hasattr(value, "__len__")
