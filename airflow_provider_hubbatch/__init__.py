@@ -23,9 +23,7 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "operators": [
-            {"integration-name": "HubSpot", "python-modules": ["airflow_provider_hubbatch.operators"]}
-        ],
+        "operators": [{"integration-name": "HubSpot", "python-modules": ["airflow_provider_hubbatch.operators"]}],
         "hooks": [{"integration-name": "HubSpot", "python-modules": ["airflow_provider_hubbatch.hooks"]}],
         "connection-types": [
             {

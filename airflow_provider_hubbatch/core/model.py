@@ -70,9 +70,7 @@ class Chunk:
 
     def row(self, offset: int) -> dict[str, Any]:
         """The source row at ``offset`` (0-based in this chunk), as a new dict, absent keys left out."""
-        return {
-            name: values[offset] for name, values in self.columns.items() if values[offset] is not MISSING
-        }
+        return {name: values[offset] for name, values in self.columns.items() if values[offset] is not MISSING}
 
 
 @dataclass(frozen=True, slots=True)
