@@ -1,0 +1,45 @@
+# Everything a developer runs. It needs Python 3.11 to 3.13 and make; all else goes into .venv, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo airflow test lint format bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## Run the example DAG in a real Airflow against a local HubSpot, and show what happened
+	@$(BIN)/python demo/run_demo.py
+
+airflow: $(READY)  ## Airflow's web page with the example DAGs and a local HubSpot, until Ctrl-C
+	@$(BIN)/python demo/run_airflow.py
+
+test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY)  ## Ruff and mypy, as CI runs them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Let ruff mend what it can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## Measure: rows per second, memory, import time
+	@for script in benchmarks/bench_*.py; do \
+	    [ -e "$$script" ] || { echo "There is no benchmark yet."; break; }; \
+	    $(BIN)/python "$$script" || exit 1; \
+	done
+
+clean:  ## Remove the environment and everything generated
+	rm -rf $(VENV) .demo .airflow .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, made once and again when what it is made of changes.
+$(READY): constraints.txt pyproject.toml
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/make_environment.sh
+	@touch $(READY)
