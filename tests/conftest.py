@@ -1,0 +1,53 @@
+"""One Airflow home for the whole session, chosen before anything imports Airflow; and the fixtures around it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.airflow_home import airflow_environment
+from tests.airflow_dags import run_dag_file
+
+if TYPE_CHECKING:
+    from tests.airflow_dags import RunDag
+
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="hubbatch-tests-"))
+DAGS_FOLDER = AIRFLOW_HOME / "dags"
+DAGS_FOLDER.mkdir()
+REPOSITORY = Path(__file__).parent.parent
+
+for _name in [name for name in os.environ if name.upper().startswith("AIRFLOW")]:
+    del os.environ[_name]
+os.environ.update(
+    airflow_environment(AIRFLOW_HOME, DAGS_FOLDER)
+    | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING", "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False"}
+)
+
+
+def pytest_unconfigure() -> None:
+    """Take the Airflow home away."""
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> Path:
+    """A migrated Airflow database, made once a session, on first use; gives ``AIRFLOW_HOME``."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    return AIRFLOW_HOME
+
+
+@pytest.fixture
+def run_dag(airflow_db: Path) -> RunDag:
+    """Run a DAG file, or a DAG's source text, through Airflow in this process."""
+
+    def run(source: Path | str, *, dag_id: str | None = None, conf: dict[str, Any] | None = None) -> Any:
+        return run_dag_file(airflow_db / "dags", source, dag_id, conf)
+
+    return run

@@ -1,0 +1,90 @@
+"""The harness that other tests stand on: both ways of running a DAG tell the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.airflow_standalone import AirflowUnderTest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.airflow_dags import RunDag
+
+pytestmark = pytest.mark.airflow
+
+DAG_SOURCE = """
+from airflow.sdk import dag, get_current_context, task
+
+@dag(schedule=None)
+def trivial():
+    @task
+    def numbers():
+        get_current_context()["ti"].xcom_push("many", list(range(100)))
+        return [1, 2, 3]
+
+    @task
+    def double(number):
+        return number * 2
+
+    @task
+    def stumble(doubled):
+        if {fails}:
+            raise ValueError("as asked")
+        return sum(doubled)
+
+    stumble(double.expand(number=numbers()))
+
+the_dag = trivial()
+"""
+
+
+def dag_source(*, fails: bool) -> str:
+    return DAG_SOURCE.replace("{fails}", str(fails))
+
+
+def test_run_dag_gives_states_and_xcoms(run_dag: RunDag) -> None:
+    """A run's state, its tasks' states and everything they pushed can be read after it."""
+    result = run_dag(dag_source(fails=False))
+    assert result.state == "success"
+    assert result.xcom("numbers") == [1, 2, 3]
+    assert result.xcom("numbers", "many") == list(range(100))
+    assert result.xcom("double", map_index=2) == 6
+    assert result.xcom("stumble") == 12
+
+
+def test_run_dag_tells_a_failed_run(run_dag: RunDag) -> None:
+    """A task that raises makes its run ``failed``; no exception hides it."""
+    result = run_dag(dag_source(fails=True))
+    assert result.state == "failed"
+    assert result.task_state("stumble") == "failed"
+    assert result.task_state("numbers") == "success"
+    assert result.xcoms("stumble") == {}
+
+
+def test_standalone_runs_a_dag_and_leaves_no_process(tmp_path: Path) -> None:
+    """A run in a whole Airflow can be started, awaited and read; after the block, none of its processes is left."""
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "trivial.py").write_text(dag_source(fails=False))
+    before = set(psutil.pids())
+    with AirflowUnderTest(tmp_path / "home", dags) as airflow:
+        run_id = airflow.trigger("trivial")
+        assert airflow.wait("trivial", run_id) == "success"
+        assert airflow.xcom("trivial", run_id, "stumble") == 12
+        assert airflow.task_states("trivial", run_id)["double[1]"] == "success"
+        assert "numbers" in airflow.log("trivial", run_id, "numbers")
+    home = str(tmp_path / "home")
+    left = [p for p in psutil.process_iter() if p.pid not in before and _environment(p).get("AIRFLOW_HOME") == home]
+    assert left == []
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        environment: dict[str, str] = process.environ()
+    except psutil.Error:
+        return {}
+    return environment
