@@ -1,0 +1,316 @@
+"""What to do about one request that went wrong: decisions over data, taken in one place.
+
+The engine makes a :class:`Failure` of a reply (:func:`failure_from_reply`) or of a transport error, asks
+:func:`decide`, and acts. The server's hint comes first, then the policy that was hit, then full-jitter back-off; all
+of it clamped, and bounded by attempts and by time. HubSpot's own list of statuses: "HubSpot APIs, error handling".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FailureKind(StrEnum):
+    """How far a request came."""
+
+    STATUS = "status"
+    """HubSpot (or something before it) answered with a status that is no 2xx."""
+    REFUSED = "refused"
+    """No connection: refused, no such host. Nothing was sent."""
+    CUT = "cut"
+    """The connection broke: the request may or may not have had its effect, and may have been counted."""
+    TIMEOUT = "timeout"
+    """No answer in time: as :attr:`CUT`."""
+    NONSENSE = "nonsense"
+    """A 2xx whose body isn't the JSON object that was asked for: a proxy's page, a reply cut short."""
+    TLS = "tls"
+    """The certificate isn't trusted, or there is no common protocol: it stays so until somebody mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with one request.
+
+    :param kind: how far it came.
+    :param status: the HTTP status, where there was a reply.
+    :param category: HubSpot's ``category`` (or ``errorType``), in upper case.
+    :param policy_name: the ``policyName`` of a 429, in upper case: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY``.
+    :param message: HubSpot's message, or the transport's.
+    :param correlation_id: HubSpot's id of the reply: what its support asks for.
+    :param retry_after: the ``Retry-After`` header as it came.
+    :param date: the reply's ``Date`` header as it came: ``Retry-After`` may be a date, and this says what time it is.
+    :param scopes: the scopes that a 403 says are required.
+    """
+
+    kind: FailureKind
+    status: int | None = None
+    category: str | None = None
+    policy_name: str | None = None
+    message: str | None = None
+    correlation_id: str | None = None
+    retry_after: str | None = None
+    date: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class StopKind(StrEnum):
+    """Why the whole sync stops; each has its exception in :mod:`~airflow_provider_hubbatch.core.errors`."""
+
+    ACCESS = "access"
+    """401, 403: the token."""
+    DAILY_QUOTA = "daily_quota"
+    """The account's calls of the day are spent."""
+    UNAVAILABLE = "unavailable"
+    """HubSpot is down, throttling or out of reach for longer than a task waits."""
+    SETTINGS = "settings"
+    """What answers isn't HubSpot's API: a redirect, a proxy that wants a login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send the same request again.
+
+    :param after_seconds: not before this long from now.
+    :param reason: a sentence for the log.
+    :param rate_limited: it was a 429: count it as such.
+    :param pause_seconds: for this long nothing else is to be sent either; 0.0: the others go on.
+    """
+
+    after_seconds: float
+    reason: str
+    rate_limited: bool = False
+    pause_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """HubSpot won't take this request as it is: find the rows that it is about, sending it again won't help."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing more is to be sent.
+
+    :param kind: why.
+    :param reason: a sentence for the error.
+    :param after_seconds: how long HubSpot asked to be left alone, where it did.
+    """
+
+    kind: StopKind
+    reason: str
+    after_seconds: float | None = None
+
+
+Decision = Retry | Refused | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The limits of retrying one request.
+
+    :param max_elapsed_seconds: from its first sending. Five minutes outlast a deployment or a failover of HubSpot's;
+        what lasts longer is Airflow's to retry: a task that waits holds a worker.
+    :param max_attempts: sendings in all. A second bound in case that failures come faster than time passes; at the
+        back-off below, time is what ends first.
+    :param backoff_base_seconds: the most that the first back-off waits; it doubles with every attempt.
+    :param backoff_cap_seconds: the most that any back-off waits: a recovered HubSpot is noticed within half a minute.
+    :param window_seconds: the rate limit's window: no 429 of the burst limit needs a longer wait.
+    :param max_hint_seconds: the most that a ``Retry-After`` is believed inside the task: it may be milliseconds.
+    :param max_migration_seconds: a 477 that asks for more is left to Airflow's retries (it asks for up to 24 h).
+    """
+
+    max_elapsed_seconds: float = 300.0
+    max_attempts: int = 60
+    backoff_base_seconds: float = 1.0
+    backoff_cap_seconds: float = 30.0
+    window_seconds: float = 10.0
+    max_hint_seconds: float = 60.0
+    max_migration_seconds: float = 60.0
+
+
+# HubSpot: 423 "locked": "we recommend adding at least a 2 second delay"
+LOCKED_SECONDS = 2.0
+# The deprecated one-second limit, should it still be hit: a second, and a little for the clocks.
+SECONDLY_SECONDS = 1.1
+# No burst window lasts 100 s, so a 429 that names more means milliseconds.
+_MILLISECONDS_FROM = 100.0
+
+_ACCESS = frozenset({401, 403})
+_REQUEST_TIMEOUT = 408
+_LOCKED = 423
+_TOO_MANY = 429
+_MIGRATION = 477
+# 407: the proxy wants a login. Cloudflare, before HubSpot: 522 its origin doesn't answer (HubSpot lists it with the
+# ones not to retry), 525 and 526 the certificates between them.
+_PROXY_LOGIN = 407
+_HOPELESS = frozenset({522, 525, 526})
+
+
+def failure_from_reply(status: int, headers: Mapping[str, str], body: object) -> Failure:
+    """Read an unwelcome reply. Every field of an error is optional, and some come in several shapes.
+
+    :param status: the HTTP status; a 2xx means that its body made no sense.
+    :param headers: the reply's headers, in any case.
+    :param body: the parsed JSON, or whatever else it was; ``None`` where there was none.
+    """
+    fields: Mapping[Any, Any] = body if isinstance(body, Mapping) else {}
+    lowered = {str(name).lower(): value for name, value in headers.items()}
+    category = _text(fields.get("category")) or _text(fields.get("errorType"))
+    policy_name = _text(fields.get("policyName"))
+    return Failure(
+        kind=FailureKind.NONSENSE if 200 <= status < 300 else FailureKind.STATUS,  # noqa: PLR2004 - HTTP's own
+        status=status,
+        category=category.upper() if category else None,
+        policy_name=policy_name.upper() if policy_name else None,
+        message=_text(fields.get("message")),
+        correlation_id=_text(fields.get("correlationId")) or _text(lowered.get("x-hubspot-correlation-id")),
+        retry_after=_text(lowered.get("retry-after")),
+        date=_text(lowered.get("date")),
+        scopes=_scopes(fields),
+    )
+
+
+def decide(
+    failure: Failure, *, attempt: int, elapsed_seconds: float, policy: RetryPolicy, random: Callable[[], float]
+) -> Decision:
+    """What to do about ``failure``.
+
+    :param failure: what came back for the request.
+    :param attempt: how often it was sent by now, this time included: 1 at its first failure.
+    :param elapsed_seconds: since it was first sent.
+    :param policy: the limits.
+    :param random: gives numbers in [0, 1).
+    :returns: ``Retry`` with a finite wait, ``Refused`` or ``Stop``. It never raises.
+    """
+    final = _final(failure, policy)
+    if final is not None:
+        return final
+    left = policy.max_elapsed_seconds - elapsed_seconds
+    reason = _describe(failure)
+    if attempt >= policy.max_attempts or not left > 0:
+        return Stop(
+            StopKind.UNAVAILABLE,
+            f"{reason}; sent {attempt} times in {elapsed_seconds:.1f} s",
+            retry_after_seconds(failure),
+        )
+    backoff = random() * min(policy.backoff_cap_seconds, policy.backoff_base_seconds * 2.0 ** min(attempt - 1, 30))
+    hint = retry_after_seconds(failure)
+    if failure.status == _TOO_MANY:
+        return _after_429(failure, hint, backoff, policy, reason)
+    if failure.status == _LOCKED:
+        backoff += LOCKED_SECONDS
+    if hint is not None:
+        backoff = max(backoff, min(hint, policy.max_hint_seconds))
+    # The last wait ends with the time allowed, so that it is followed by one more try.
+    return Retry(min(backoff, left), reason)
+
+
+def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:
+    """The answer where sending again is no question; ``None`` where it is."""
+    status = failure.status
+    if failure.kind is FailureKind.TLS:
+        return Stop(StopKind.UNAVAILABLE, _describe(failure))
+    if failure.kind is not FailureKind.STATUS or status is None:
+        return None
+    if status in _ACCESS:
+        return Stop(StopKind.ACCESS, _describe(failure))
+    if status == _TOO_MANY:
+        daily = limit_of(failure) == "DAILY"
+        return Stop(StopKind.DAILY_QUOTA, _describe(failure)) if daily else None
+    if status == _MIGRATION:
+        hint = retry_after_seconds(failure)
+        long = hint is not None and hint > policy.max_migration_seconds
+        return Stop(StopKind.UNAVAILABLE, _describe(failure), hint) if long else None
+    if status in _HOPELESS:
+        return Stop(StopKind.UNAVAILABLE, _describe(failure))
+    if status < 400 or status == _PROXY_LOGIN:  # noqa: PLR2004 - HTTP's own
+        return Stop(StopKind.SETTINGS, f"{_describe(failure)}: this is not HubSpot's API, check host and proxies")
+    if status < 500 and status not in (_REQUEST_TIMEOUT, _LOCKED):  # noqa: PLR2004 - HTTP's own
+        return Refused(_describe(failure))
+    return None
+
+
+def _after_429(failure: Failure, hint: float | None, backoff: float, policy: RetryPolicy, reason: str) -> Retry:
+    """Only this request waits: the pacer knows which slots are free for others.
+
+    Of the one-second limit it knows nothing, so there everything waits.
+    """
+    longest = policy.window_seconds
+    if limit_of(failure) == "SECONDLY":
+        wait = min(max(hint or 0.0, SECONDLY_SECONDS), longest)
+        return Retry(wait, reason, rate_limited=True, pause_seconds=wait)
+    return Retry(min(backoff if hint is None else hint, longest), reason, rate_limited=True)
+
+
+def limit_of(failure: Failure) -> str:
+    """Which limit a 429 is about: ``TEN_SECONDLY``, ``SECONDLY`` or ``DAILY``.
+
+    By ``policyName``, else by the message ("You have reached your ten_secondly_rolling limit."); what says nothing
+    is the burst limit, the one that passes by itself.
+    """
+    for words in (failure.policy_name, failure.message):
+        text = (words or "").upper()
+        for limit in ("TEN_SECONDLY", "SECONDLY", "DAILY"):
+            if limit in text:
+                return limit
+    return "TEN_SECONDLY"
+
+
+def retry_after_seconds(failure: Failure) -> float | None:
+    """``Retry-After`` in seconds; ``None`` where there is none, or it is nonsense."""
+    raw = (failure.retry_after or "").strip()
+    if not raw:
+        return None
+    try:
+        seconds = float(raw)
+    except ValueError:
+        return _seconds_until(raw, failure.date)
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    if failure.status == _TOO_MANY and seconds > _MILLISECONDS_FROM:
+        return seconds / 1000
+    return seconds
+
+
+def _seconds_until(raw: str, date: str | None) -> float | None:
+    try:
+        seconds = (parsedate_to_datetime(raw) - parsedate_to_datetime(date or "")).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(seconds, 0.0)
+
+
+def _describe(failure: Failure) -> str:
+    """``[correlation 5f1c] 429 RATE_LIMITS: You have reached your ten_secondly_rolling limit.``"""
+    words = str(failure.status) if failure.status is not None else failure.kind.value
+    if failure.category:
+        words += f" {failure.category}"
+    if failure.message:
+        words += f": {failure.message}"
+    return f"[correlation {failure.correlation_id}] {words}" if failure.correlation_id else words
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _scopes(fields: Mapping[Any, Any]) -> tuple[str, ...]:
+    """``context.requiredGranularScopes``, at the top or in one of ``errors``."""
+    errors = fields.get("errors")
+    places = [fields, *(errors if isinstance(errors, list) else [])]
+    for place in places:
+        context = place.get("context") if isinstance(place, Mapping) else None
+        scopes = context.get("requiredGranularScopes") if isinstance(context, Mapping) else None
+        if isinstance(scopes, list) and scopes:
+            return tuple(scope for scope in scopes if isinstance(scope, str))
+    return ()
