@@ -1,0 +1,347 @@
+"""Which column goes to which property, checked before the first update; and rows made ready to send, by column."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Final, get_args
+
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
+from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.values import (
+    Converted,
+    Converter,
+    Invalid,
+    NullValues,
+    compile_converter,
+    convert_ids,
+    order_key,
+)
+
+# Names of a list that a message quotes.
+_NAMES_QUOTED: Final = 20
+_NEAR: Final = 0.75
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that was probably meant: another case or punctuation first, then a slip of the pen.
+
+    :returns: ``None`` where nothing is near.
+    """
+    folded: dict[str, str] = {}
+    for candidate in candidates:
+        folded.setdefault(_folded(candidate), candidate)
+    wanted = _folded(name)
+    found = [wanted] if wanted in folded else difflib.get_close_matches(wanted, folded, n=1, cutoff=_NEAR)
+    return folded[found[0]] if found else None
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _did_you_mean(name: str | None) -> str:
+    return f"; did you mean {name!r}?" if name else ""
+
+
+def _raise_for(problems: Sequence[str], about: str) -> None:
+    if problems:
+        raise SettingsError(f"{about}: " + "; ".join(problems) if len(problems) == 1 else _listed(problems, about))
+
+
+def _listed(problems: Sequence[str], about: str) -> str:
+    return "\n- ".join([f"{about}: {len(problems)} problems, nothing was sent", *problems])
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSpec:
+    """The settings that say what a row's columns are.
+
+    :param id_column: the column that names the record.
+    :param id_property: the unique property that it holds; ``None``: record ids.
+    :param properties: column -> property; ``None``: every column but ``id_column``, by its own name.
+    :param null_values: ``skip`` or ``clear``.
+    """
+
+    id_column: str
+    id_property: str | None
+    properties: Mapping[str, str] | None
+    null_values: NullValues
+
+    @classmethod
+    def checked(
+        cls, *, id_column: Any = "id", id_property: Any = None, properties: Any = None, null_values: Any = "skip"
+    ) -> MappingSpec:
+        """The settings as the operator has them, checked.
+
+        :param properties: a list of columns, or ``{column: property}``, or ``None``.
+        :raises SettingsError: naming each setting that is wrong.
+        """
+        problems = []
+        if not _is_name(id_column):
+            problems.append(f"id_column must be a column's name, not {_kind(id_column)}")
+        if id_property is not None and not _is_name(id_property):
+            problems.append(f"id_property must be a property's name or None, not {_kind(id_property)}")
+        if null_values not in get_args(NullValues):
+            problems.append("null_values must be 'skip' or 'clear'")
+        problems += _properties_problems(properties)
+        _raise_for(problems, "The settings are wrong")
+        columns = None if properties is None else dict(_given_pairs(properties))
+        return cls(id_column, id_property, columns, null_values)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _kind(value: Any) -> str:
+    return "an empty text" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _properties_problems(properties: Any) -> Iterator[str]:
+    if properties is None:
+        return
+    if not isinstance(properties, (list, tuple, Mapping)):
+        yield f"properties must be a list of columns or a dict of column: property, not a {type(properties).__name__}"
+        return
+    if not properties:
+        yield "properties is empty: name a column to write, or leave it out to write every column"
+    pairs = _given_pairs(properties)
+    names = [name for pair in pairs for name in pair]
+    if not all(map(_is_name, names)):
+        yield "properties must hold names of columns and properties only: non-empty texts"
+        return
+    columns: dict[str, list[str]] = {}
+    for column, name in pairs:
+        columns.setdefault(name, []).append(column)
+    for name, sources in columns.items():
+        if len(sources) > 1:
+            yield f"properties has {len(sources)} columns for the property {name!r}: {', '.join(map(repr, sources))}"
+
+
+def _given_pairs(properties: Mapping[str, str] | Sequence[str]) -> list[tuple[str, str]]:
+    return list(properties.items()) if isinstance(properties, Mapping) else [(name, name) for name in properties]
+
+
+def compile_mapping(
+    spec: MappingSpec,
+    *,
+    chunk_columns: Sequence[Any],
+    complete: bool,
+    definitions: Mapping[str, PropertyDefinition] | None,
+    object_type: str,
+) -> RowMapping:
+    """Check the mapping against the rows' columns and HubSpot's definitions, once, before the first update.
+
+    :param chunk_columns: the columns of the first chunk.
+    :param complete: no row has other columns than these.
+    :param definitions: HubSpot's, by name; ``None``: unknown, so that nothing is checked against them.
+    :param object_type: as in the path.
+    :raises SettingsError: one, that lists every problem.
+    """
+    properties = _Properties(definitions or None, object_type)
+    problems = list(_column_problems(spec, chunk_columns))
+    problems += properties.id_problems(spec)
+    pairs = list(_pairs(spec, chunk_columns))
+    for column, name in pairs:
+        refusal = properties.refusal(column, name)
+        if refusal is not None:
+            problems.append(refusal.reason)
+    if not pairs and not problems:
+        problems.append(f"the rows have no column but {spec.id_column!r}: there is nothing to write")
+    rows = "The rows" if complete else "The first rows"
+    _raise_for(problems, f"{rows} don't fit {object_type}")
+    return RowMapping(spec, properties, tuple(name for _, name in pairs))
+
+
+def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str]]:
+    """The columns to write, with the property of each."""
+    for column in columns:
+        if spec.properties is None:
+            if column != spec.id_column:
+                yield column, column
+        elif column in spec.properties:
+            yield column, spec.properties[column]
+
+
+def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]:
+    names = [column for column in columns if isinstance(column, str)]
+    for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
+        if wanted not in names:
+            quoted = ", ".join(names[:_NAMES_QUOTED]) + (", ..." if len(names) > _NAMES_QUOTED else "")
+            yield (
+                f"{setting} names the column {wanted!r}, which the rows don't have "
+                f"(they have: {quoted or 'none'}){_did_you_mean(nearest(wanted, names))}"
+            )
+
+
+class _Properties:
+    """What is known of an object type's properties."""
+
+    def __init__(self, definitions: Mapping[str, PropertyDefinition] | None, object_type: str) -> None:
+        self.definitions = definitions
+        self.object_type = object_type
+
+    def get(self, name: str | None) -> PropertyDefinition | None:
+        return (self.definitions or {}).get(name) if name else None
+
+    def refusal(self, column: Any, name: Any) -> Invalid | None:
+        """Why this column can't be written to this property, whatever its values."""
+        if not isinstance(name, str):
+            reason = f"the column {column!r} has a name of type {type(name).__name__}, which no property has"
+            return Invalid("PROPERTY_DOESNT_EXIST", reason)
+        if name == RECORD_ID_PROPERTY:
+            reason = f"{name!r} can't be written: it is the record id (id_column={column!r} makes it name the record)"
+            return Invalid("READ_ONLY_VALUE", reason)
+        if self.definitions is None:
+            return None
+        definition = self.get(name)
+        if definition is None:
+            return Invalid("PROPERTY_DOESNT_EXIST", self.unknown(name, column))
+        why = _why_not_writable(definition)
+        return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}: leave it out of properties") if why else None
+
+    def unknown(self, name: str, column: str | None = None) -> str:
+        """That there is no such property, and which one was probably meant."""
+        known = self.definitions or {}
+        labels = {definition.label: name for name, definition in known.items() if definition.label}
+        label = None if (near := nearest(name, known)) else nearest(name, labels)
+        source = f" (column {column!r})" if column not in {None, name} else ""
+        return f"{self.object_type} have no property {name!r}{source}{_did_you_mean(near or labels.get(label or ''))}"
+
+    def id_problems(self, spec: MappingSpec) -> Iterator[str]:
+        """Why the id property can't name records."""
+        name = spec.id_property
+        if name is None or name == RECORD_ID_PROPERTY or self.definitions is None:
+            return
+        definition = self.get(name)
+        if definition is None:
+            yield f"id_property: {self.unknown(name)}"
+        elif not definition.unique and not (name == "email" and is_contacts(self.object_type)):
+            unique = [known.name for known in self.definitions.values() if known.unique]
+            others = ", ".join(sorted(set(unique) - {RECORD_ID_PROPERTY})[:_NAMES_QUOTED])
+            yield (
+                f"id_property: {name!r} isn't unique, and HubSpot updates by unique properties only: give record ids"
+                f" (id_property=None){f', or one of: {others}' if others else ''}"
+            )
+
+
+def _why_not_writable(definition: PropertyDefinition) -> str | None:
+    if definition.archived:
+        return "is archived"
+    if definition.calculated:
+        return "is calculated by HubSpot"
+    return "is read-only" if definition.read_only else None
+
+
+class RowMapping:
+    """A checked mapping: makes the rows of every chunk ready to send.
+
+    :param names: the properties that the first chunk's columns go to, in their order.
+    """
+
+    def __init__(self, spec: MappingSpec, properties: _Properties, names: tuple[str, ...]) -> None:
+        self.spec = spec
+        self.names = names
+        self._properties = properties
+        self._converters: dict[Any, Converter] = {}
+
+    def definition(self, name: str) -> PropertyDefinition | None:
+        """HubSpot's definition of a property, where it is known."""
+        return self._properties.get(name)
+
+    def prepare(self, chunk: Chunk) -> list[Input | RowOutcome]:
+        """Make rows ready to send.
+
+        :param chunk: of any columns: a property unknown to HubSpot that comes up in a later chunk rejects the rows
+            that have a value for it; a column that is gone leaves its property alone.
+        :returns: one entry a row, in row order: an input, or the outcome of a row that isn't sent: ``rejected`` with
+            every reason, or ``unchanged`` where the row leaves every property alone.
+        """
+        given = chunk.columns.get(self.spec.id_column, [MISSING] * chunk.length)
+        identifiers = convert_ids(
+            given,
+            id_property=self.spec.id_property,
+            definition=self.definition(self.spec.id_property or ""),
+            object_type=self._properties.object_type,
+        )
+        pairs = list(_pairs(self.spec, chunk.columns))
+        names = [name for _, name in pairs]
+        cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
+        refused = _refused(chunk, [identifiers, *cells])
+        properties = _properties_by_row(names, cells, chunk.length)
+        rows = zip(given, identifiers, properties, strict=True)
+        return [
+            _input(chunk, offset, row) if offset not in refused else _rejected(chunk, offset, row[0], refused[offset])
+            for offset, row in enumerate(rows)
+        ]
+
+    def _converter(self, column: Any, name: Any) -> Converter:
+        converter = self._converters.get(column)
+        if converter is None:
+            converter = self._converters[column] = self._compiled(column, name)
+        return converter
+
+    def _compiled(self, column: Any, name: Any) -> Converter:
+        convert = compile_converter(
+            self.definition(name) if isinstance(name, str) else None,
+            name=str(name),
+            null_values=self.spec.null_values,
+            object_type=self._properties.object_type,
+        )
+        refusal = self._properties.refusal(column, name)
+        if refusal is None:
+            return convert
+        return lambda values: [None if converted is None else refusal for converted in convert(values)]
+
+
+def _refused(chunk: Chunk, columns: Iterable[Sequence[Converted]]) -> dict[int, list[Invalid]]:
+    """What is wrong, by row offset: the row as a whole, its id, its values in the order of the columns."""
+    refused = {offset: [Invalid("INVALID_ROW", reason)] for offset, reason in chunk.invalid.items()}
+    for column in columns:
+        if Invalid not in set(map(type, column)):
+            continue
+        for offset, value in enumerate(column):
+            if isinstance(value, Invalid) and offset not in chunk.invalid:
+                refused.setdefault(offset, []).append(value)
+    return refused
+
+
+def _properties_by_row(
+    names: Sequence[str], cells: Sequence[Sequence[Converted]], length: int
+) -> Iterator[dict[str, Any]]:
+    if not cells:
+        return ({} for _ in range(length))
+    rows = zip(*cells, strict=True)
+    if any(None in column for column in cells):
+        return ({name: cell for name, cell in zip(names, row, strict=True) if cell is not None} for row in rows)
+    # as above, twice as fast, for columns without a gap
+    return map(dict, map(zip, repeat(names), rows))
+
+
+def _input(chunk: Chunk, offset: int, row: tuple[Any, Any, dict[str, str]]) -> Input | RowOutcome:
+    given, identifier, properties = row
+    if not properties:
+        return RowOutcome(
+            row=chunk.first_row + offset,
+            id=given,
+            status=Status.UNCHANGED,
+            category="NOTHING_TO_WRITE",
+            message="the row has a value for no property",
+        )
+    return Input(chunk.first_row + offset, given, identifier, order_key(identifier), properties, (chunk, offset))
+
+
+def _rejected(chunk: Chunk, offset: int, given: Any, reasons: Sequence[Invalid]) -> RowOutcome:
+    return RowOutcome(
+        row=chunk.first_row + offset,
+        id=None if given is MISSING else given,
+        status=Status.REJECTED,
+        category=reasons[0].category,
+        message="; ".join(reason.reason for reason in reasons),
+        values=chunk.row(offset) or None,
+    )
