@@ -1,0 +1,115 @@
+"""The sandbox's own page and endpoints, ``/`` and ``/_sandbox``: for people, and for programs in other processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from airflow_provider_hubbatch.sandbox.controls import Controls
+from airflow_provider_hubbatch.sandbox.pages import overview
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+    from airflow_provider_hubbatch.sandbox.portal import Portal
+    from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
+
+# The methods of Controls that POST /_sandbox/do/<name> calls with the body's keys as arguments.
+ACTIONS = frozenset(
+    {
+        "add_object_type",
+        "add_property",
+        "add_records",
+        "archive",
+        "expire_tokens",
+        "forget_requests",
+        "merge",
+        "remove_property",
+        "require_when",
+        "reset_limits",
+        "rotate_token",
+        "set_value",
+        "spend_daily_quota",
+        "switch",
+    }
+)
+
+
+def add_admin_routes(app: FastAPI, portal: Portal) -> None:
+    """Adds the routes: they need no token, and take no part in limits, faults and latency."""
+    admin = _Admin(portal)
+    app.get("/")(admin.page)
+    app.get("/_sandbox/state")(admin.state)
+    app.get("/_sandbox/requests")(admin.requests)
+    app.get("/_sandbox/objects/{object_type}")(admin.objects)
+    app.get("/_sandbox/faults")(admin.faults)
+    app.post("/_sandbox/faults")(admin.add_fault)
+    app.delete("/_sandbox/faults")(admin.clear_faults)
+    app.post("/_sandbox/do/{action}")(admin.act)
+
+
+class _Admin:
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._controls = Controls(portal)
+
+    async def page(self) -> HTMLResponse:
+        with self._portal.lock:
+            return HTMLResponse(overview(self._portal))
+
+    async def state(self) -> JSONResponse:
+        return JSONResponse(self._controls.state())
+
+    async def requests(self, limit: int = 100) -> JSONResponse:
+        last = self._controls.requests[-limit:] if limit > 0 else []
+        return JSONResponse({**self._controls.statistics, "requests": [_summary(request) for request in last]})
+
+    async def objects(self, object_type: str, archived: bool = False) -> JSONResponse:
+        try:
+            return JSONResponse(self._controls.objects(object_type, archived=archived))
+        except KeyError as error:
+            return _complaint(error, 404)
+
+    async def faults(self) -> JSONResponse:
+        return JSONResponse([fault.as_json() for fault in self._controls.faults.pending])
+
+    async def add_fault(self, request: Request) -> JSONResponse:
+        try:
+            details = await request.json()
+            with self._portal.lock:
+                faults = self._controls.faults
+                add = faults.randomly if "probability" in details else faults.add
+                return JSONResponse(add(**details).as_json(), status_code=201)
+        except (TypeError, ValueError) as error:
+            return _complaint(error, 400)
+
+    async def clear_faults(self) -> JSONResponse:
+        with self._portal.lock:
+            self._controls.faults.clear()
+        return JSONResponse([])
+
+    async def act(self, action: str, request: Request) -> JSONResponse:
+        if action not in ACTIONS:
+            return _complaint(KeyError(f"No action {action!r}. There are: {', '.join(sorted(ACTIONS))}."), 404)
+        try:
+            arguments: dict[str, Any] = await request.json() if await request.body() else {}
+            return JSONResponse({"result": getattr(self._controls, action)(**arguments)})
+        except (KeyError, TypeError, ValueError) as error:
+            return _complaint(error, 400)
+
+
+def _summary(request: RecordedRequest) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "status": request.status,
+        "fault": request.fault,
+        "received_at": request.received_at,
+        "counted_at": request.counted_at,
+        "answered_at": request.answered_at,
+    }
+
+
+def _complaint(error: Exception, status: int) -> JSONResponse:
+    return JSONResponse({"error": str(error.args[0]) if error.args else str(error)}, status_code=status)

@@ -1,0 +1,205 @@
+"""The HTTP side: each request waits its latency, is counted, meets its fault, is carried out and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from airflow_provider_hubbatch.sandbox.admin import add_admin_routes
+from airflow_provider_hubbatch.sandbox.effects import spoil_reply, spoil_request
+from airflow_provider_hubbatch.sandbox.endpoints import ENDPOINTS, UNKNOWN, VERSIONS, Endpoint
+from airflow_provider_hubbatch.sandbox.portal import Call, Portal
+from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply, error_body, json_reply, not_found
+from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
+from airflow_provider_hubbatch.sandbox.values import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from airflow_provider_hubbatch.sandbox.faults import Fault
+    from airflow_provider_hubbatch.sandbox.tokens import AccessToken
+
+EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request under way."""
+
+    call: Call
+    endpoint: Endpoint
+    received_at: float
+    token: AccessToken | None = None
+    counted_at: float | None = None
+    fault: Fault | None = None
+
+
+def create_app(portal: Portal) -> FastAPI:
+    """The sandbox as an ASGI app."""
+    hubspot = HubSpot(portal)
+    app = FastAPI(title="HubSpot sandbox", openapi_url=None)
+    add_admin_routes(app, portal)
+    # Plain routes: the sandbox parses and checks bodies itself, as HubSpot does, and FastAPI's own parsing costs time.
+    for endpoint in ENDPOINTS:
+        for path in (endpoint.path, endpoint.legacy_path):
+            app.add_route(path, hubspot.serving(endpoint), methods=[endpoint.method])
+    app.add_route(UNKNOWN.path, hubspot.serving(UNKNOWN), methods=list(EVERY_METHOD))
+    return app
+
+
+class HubSpot:
+    """Serves the endpoints of one account."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def serving(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+        """The function that answers an endpoint's requests."""
+
+        async def serve(request: Request) -> Response:
+            return await self._serve(request, endpoint)
+
+        return serve
+
+    async def _serve(self, request: Request, endpoint: Endpoint) -> Response:
+        portal = self._portal
+        received_at = portal.clock()
+        visit = Visit(_call(request, await request.body()), endpoint, received_at)
+        with portal.lock:
+            portal.traffic.begin()
+            latency = portal.draw_latency_seconds()
+        await _pause(latency * portal.behaviours.count_fraction)
+        reply, rest_seconds = await self._answer(visit, latency)
+        await _pause(rest_seconds)
+        with portal.lock:
+            portal.traffic.end(self._recorded(visit, reply))
+        return await _send(request, reply)
+
+    async def _answer(self, visit: Visit, latency: float) -> tuple[Reply, float]:
+        rest_seconds = latency * (1 - self._portal.behaviours.count_fraction)
+        try:
+            with self._portal.lock:
+                self._admit(visit)
+        except RefusedError as refused:
+            return self._finished(visit, refused), 0.0
+        if visit.fault is not None and visit.fault.kind == "hang":
+            return await self._hang(visit, visit.fault), rest_seconds
+        return self._carry_out(visit), rest_seconds
+
+    async def _hang(self, visit: Visit, fault: Fault) -> Reply:
+        if fault.is_written:
+            reply = self._carry_out(visit)
+            await _pause(fault.seconds)
+            return reply
+        await _pause(fault.seconds)
+        return self._carry_out(visit)
+
+    def _admit(self, visit: Visit) -> None:
+        portal, call, endpoint = self._portal, visit.call, visit.endpoint
+        if call.version not in VERSIONS:
+            raise not_found(f"No version {call.version} of {call.path}")
+        if endpoint.needs_token:
+            visit.token = portal.authenticate(call)
+            spares_daily = endpoint.is_account_info and portal.behaviours.daily_limit_spares_account_info
+            portal.refuse_over_limit(visit.token, spares_daily=spares_daily)
+        visit.fault = portal.faults.take(method=call.method, path=call.path, body=call.body)
+        if visit.token is not None and (visit.fault is None or visit.fault.kind != "rate_limited"):
+            visit.counted_at = portal.count(visit.token)
+
+    def _carry_out(self, visit: Visit) -> Reply:
+        with self._portal.lock:
+            try:
+                return self._finished(visit, self._spoilt(visit, visit.fault) if visit.fault else self._handle(visit))
+            except RefusedError as refused:
+                return self._finished(visit, refused)
+
+    def _spoilt(self, visit: Visit, fault: Fault) -> Reply:
+        portal, call = self._portal, visit.call
+        if fault.is_written or fault.kind in {"hang", "result_left_out"}:
+            reply = self._handle(visit, spoil_request(fault, call.body))
+        else:
+            now = timestamp(portal.now())
+            reply = json_reply(200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})
+        if fault.kind == "rate_limited":
+            portal.traffic.rate_limited[fault.policy] += 1
+        return spoil_reply(fault, reply, call.body)
+
+    def _handle(self, visit: Visit, body: bytes | None = None) -> Reply:
+        portal, call, endpoint = self._portal, visit.call, visit.endpoint
+        if endpoint.access is not None and visit.token is not None:
+            portal.authorize(visit.token, portal.table(call).object_type.scopes(endpoint.access))
+        limit = portal.behaviours.max_body_bytes
+        if limit is not None and len(call.body) > limit:
+            raise RefusedError(413, error_body(f"The request is too large: the maximum is {limit} bytes."))
+        return endpoint.handler(portal, call if body is None else replace(call, body=body))
+
+    def _finished(self, visit: Visit, outcome: Reply | RefusedError) -> Reply:
+        portal = self._portal
+        with portal.lock:
+            correlation_id = portal.correlation_id()
+            reply = outcome.reply(correlation_id) if isinstance(outcome, RefusedError) else outcome
+            limits = portal.limit_headers(visit.token) if visit.token is not None else {}
+        return replace(reply, headers={"X-HubSpot-Correlation-Id": correlation_id, **limits, **reply.headers})
+
+    def _recorded(self, visit: Visit, reply: Reply) -> RecordedRequest:
+        call = visit.call
+        return RecordedRequest(
+            method=call.method,
+            path=call.path,
+            query=call.query,
+            headers=call.headers,
+            body=call.body if self._portal.traffic.record_bodies else b"",
+            status=None if reply.cut else reply.status,
+            received_at=visit.received_at,
+            counted_at=visit.counted_at,
+            answered_at=self._portal.clock(),
+            fault=visit.fault.kind if visit.fault else None,
+        )
+
+
+def _call(request: Request, body: bytes) -> Call:
+    parts: dict[str, Any] = request.path_params
+    return Call(
+        method=request.method,
+        path=request.url.path,
+        version=parts.get("version", "2026-03"),
+        object_type=parts.get("object_type", ""),
+        name=parts.get("name", ""),
+        query=dict(request.query_params),
+        headers=dict(request.headers),
+        body=body,
+    )
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+async def _send(request: Request, reply: Reply) -> Response:
+    if reply.cut is not None:
+        await _cut(request, reply)
+    response = Response(
+        reply.body, status_code=reply.status, headers={**reply.headers, "Content-Type": reply.content_type}
+    )
+    if reply.status == 204:
+        del response.headers["Content-Type"]
+    return response
+
+
+async def _cut(request: Request, reply: Reply) -> None:
+    """Closes the socket under the request: the client sees a broken connection, not an error of HTTP."""
+    transport: asyncio.Transport = request.state.transport
+    if reply.cut == "during_reply":
+        head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}"
+        transport.write(head.encode() + b"\r\n\r\n" + reply.body[: len(reply.body) // 2])
+        transport.close()
+    else:
+        transport.abort()
+    await request.receive()

@@ -1,0 +1,211 @@
+"""What tests, admins and other programs do to the account, beside HubSpot's API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import copy
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.sandbox.records import believable_record
+from airflow_provider_hubbatch.sandbox.schema import ObjectType, PropertyDefinition, seeded_properties
+from airflow_provider_hubbatch.sandbox.store import ConditionalRule, Record, Table
+from airflow_provider_hubbatch.sandbox.values import InvalidValueError, stored_value
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sandbox.faults import FaultScript
+    from airflow_provider_hubbatch.sandbox.portal import Portal
+    from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
+
+Records = int | Iterable[Mapping[str, Any]]
+
+
+class Controls:
+    """The account, seen from behind. Safe to use from any thread."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    @property
+    def faults(self) -> FaultScript:
+        """The scripted and random faults: ``faults.add("status", status=503, count=2)``."""
+        return self._portal.faults
+
+    @property
+    def token(self) -> str:
+        """The access token that may do everything, or the first of those that were given."""
+        return self._portal.tokens.main
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests so far, in the order of their answers."""
+        with self._portal.lock:
+            return list(self._portal.traffic.requests)
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Counts over all requests, and the fullest that a rolling window has been."""
+        with self._portal.lock:
+            peak = max((window.peak for window in self._portal.windows.values()), default=0)
+            return {
+                **self._portal.traffic.as_json(),
+                "max_in_10_seconds": peak,
+                "daily_spent": self._portal.quota.spent,
+            }
+
+    def forget_requests(self) -> None:
+        """Empties ``requests`` and starts the counts again."""
+        with self._portal.lock:
+            self._portal.traffic.forget()
+
+    def objects(self, object_type: str, *, archived: bool = False) -> dict[str, dict[str, Any]]:
+        """Copies of the records, as HubSpot shows them, by record id.
+
+        :param archived: The archived ones instead.
+        :raises KeyError: for an unknown object type.
+        """
+        with self._portal.lock:
+            records = self._portal.store.table(object_type).records.values()
+            return {one.id: one.as_json() for one in records if (one.archived_at is not None) == archived}
+
+    def add_records(self, object_type: str, records: Records) -> list[str]:
+        """Adds records: so many believable ones, or these properties (``id`` is the record id, if given).
+
+        :returns: Their ids.
+        :raises ValueError: for a property that doesn't exist or a value that HubSpot would refuse.
+        """
+        with self._portal.lock:
+            table = self._portal.store.table(object_type)
+            if isinstance(records, int):
+                random = Random(f"{self._portal.settings.seed} {object_type}")
+                first = len(table.records) + 1
+                rows = (believable_record(object_type, first + offset, random) for offset in range(records))
+                return [self._portal.store.create(table, row).id for row in rows]
+            return [self._add_record(table, dict(row)).id for row in records]
+
+    def _add_record(self, table: Table, row: dict[str, Any]) -> Record:
+        record_id = row.pop("id", None)
+        values = {name: _stored(table, name, value) for name, value in row.items()}
+        return self._portal.store.create(table, values, None if record_id is None else str(record_id))
+
+    def set_value(self, object_type: str, record_id: str, property_name: str, value: str | None) -> None:
+        """Sets a property, as somebody in HubSpot's app would.
+
+        :raises KeyError: for an unknown record.
+        :raises ValueError: as :meth:`add_records`.
+        """
+        with self._portal.lock:
+            table = self._portal.store.table(object_type)
+            values = {property_name: _stored(table, property_name, value)}
+            self._portal.store.write(table, table.records[record_id], values)
+
+    def archive(self, object_type: str, record_id: str) -> None:
+        """Archives a record."""
+        with self._portal.lock:
+            self._portal.store.archive(self._portal.store.table(object_type), record_id)
+
+    def merge(self, object_type: str, from_id: str, into_id: str) -> None:
+        """Merges one record into another: its id goes on to mean the surviving one.
+
+        :raises KeyError: if either doesn't exist.
+        """
+        with self._portal.lock:
+            self._portal.store.merge(self._portal.store.table(object_type), from_id, into_id)
+
+    def add_property(self, object_type: str, definition: PropertyDefinition | Mapping[str, Any]) -> None:
+        """Adds or replaces a property definition.
+
+        :param definition: Ours, or HubSpot's JSON.
+        """
+        if not isinstance(definition, PropertyDefinition):
+            definition = PropertyDefinition.from_json(dict(definition))
+        with self._portal.lock:
+            self._portal.store.table(object_type).add_property(definition)
+
+    def remove_property(self, object_type: str, name: str) -> None:
+        """Deletes a property definition.
+
+        :raises KeyError: for an unknown one.
+        """
+        with self._portal.lock:
+            del self._portal.store.table(object_type).definitions[name]
+
+    def add_object_type(self, name: str, object_type_id: str, *, singular: str | None = None) -> None:
+        """Adds an object type with the properties that every type has.
+
+        :param object_type_id: A custom type's begins with ``2-``.
+        """
+        scope = "custom" if object_type_id.startswith("2-") else name
+        kind = ObjectType(
+            name=name, object_type_id=object_type_id, singular=singular or name.removesuffix("s").title(), scope=scope
+        )
+        with self._portal.lock:
+            self._portal.store.add_type(kind, seeded_properties(name))
+
+    def require_when(self, object_type: str, required: str, when_property: str, when_value: str) -> None:
+        """An admin's conditional rule; enforced for version 2026-09."""
+        rule = ConditionalRule(required=required, when_property=when_property, when_value=when_value)
+        with self._portal.lock:
+            self._portal.store.table(object_type).rules.append(rule)
+
+    def switch(self, **behaviours: Any) -> None:
+        """Switches behaviours: ``switch(null_clears=True)``.
+
+        :raises ValueError: for a name or a value that doesn't exist.
+        """
+        with self._portal.lock:
+            self._portal.behaviours = self._portal.behaviours.changed(**behaviours)
+
+    def expire_tokens(self, token: str | None = None) -> None:
+        """Ends this token, or every access token that OAuth gave out."""
+        with self._portal.lock:
+            self._portal.tokens.expire(token)
+
+    def rotate_token(self) -> str:
+        """Replaces the access token; the old one gets 401.
+
+        :returns: The new one.
+        """
+        with self._portal.lock:
+            return self._portal.tokens.rotate()
+
+    def spend_daily_quota(self, *, leave: int = 0, resets_in_seconds: float | None = None) -> None:
+        """Leaves so many calls of today's quota.
+
+        :param resets_in_seconds: When the quota comes back; ``None``: at midnight in the account's time zone.
+        """
+        with self._portal.lock:
+            self._portal.quota.spend(leave=leave, resets_in_seconds=resets_in_seconds)
+
+    def reset_limits(self) -> None:
+        """Frees every rolling window and gives the daily quota back."""
+        with self._portal.lock:
+            self._portal.quota.restore()
+            for window in self._portal.windows.values():
+                window.clear()
+
+    def state(self) -> dict[str, Any]:
+        """What the account holds, in short."""
+        portal = self._portal
+        with portal.lock:
+            return {
+                "portal_id": portal.portal_id,
+                "records": {name: len(self.objects(name)) for name in portal.store.tables},
+                "requests_per_10_seconds": portal.settings.requests_per_10_seconds,
+                "daily_limit": portal.quota.limit,
+                "daily_remaining": portal.quota.remaining,
+                "statistics": self.statistics,
+                "faults": [fault.as_json() for fault in portal.faults.pending],
+                "behaviours": vars(copy(portal.behaviours)),
+            }
+
+
+def _stored(table: Table, name: str, value: Any) -> str:
+    definition = table.definitions.get(name)
+    if definition is None:
+        raise ValueError(f"{table.object_type.name} have no property {name!r}.")
+    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        return stored_value(definition, text, normalise_dates=False)
+    except InvalidValueError as error:
+        raise ValueError(f"{name}: {error.message.replace('{value}', text)}") from None

@@ -1,0 +1,96 @@
+"""From a request's body to its inputs, or to HubSpot's complaint about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import orjson
+
+from airflow_provider_hubbatch.sandbox.replies import RefusedError, error_body, validation_error
+
+# HubSpot: "limited to 100 inputs per request" (docs, Using object APIs)
+MAX_INPUTS = 100
+
+
+class Input(NamedTuple):
+    """One object of a batch; ``None`` where the request left something out."""
+
+    id: str | None
+    properties: dict[str, Any] | None
+    id_property: str | None = None
+    trace_id: str | None = None
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    :raises RefusedError: 400 "Invalid input JSON on line ..., column ..." for anything else.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _invalid_json(str(error.msg), line=error.lineno, column=error.colno) from None
+    if not isinstance(parsed, dict):
+        raise _invalid_json("Cannot deserialize an object from this value")
+    return parsed
+
+
+def parse_inputs(body: bytes) -> list[Input]:
+    """The inputs of a batch.
+
+    :raises RefusedError: 400 if the body is no JSON, of another shape, or has more than 100 inputs.
+    """
+    return read_inputs(parse_json(body))
+
+
+def read_inputs(parsed: dict[str, Any]) -> list[Input]:
+    """The inputs of a batch whose body is parsed already; errors as :func:`parse_inputs`."""
+    items = parsed.get("inputs")
+    if not isinstance(items, list):
+        raise _invalid_json("Cannot deserialize a list from the value of inputs")
+    if len(items) > MAX_INPUTS:
+        raise validation_error(
+            f"The maximum number of inputs supported in a batch is {MAX_INPUTS}. The batch had {len(items)}."
+        )
+    return [_input(item) for item in items]
+
+
+def refuse_duplicates(inputs: list[Input]) -> None:
+    """Refuses a batch that names an id twice.
+
+    :raises RefusedError: 400, naming the ids.
+    """
+    if len({(item.id_property, item.id) for item in inputs}) == len(inputs):
+        return
+    counts = Counter((item.id_property, item.id) for item in inputs if item.id is not None)
+    twice = [item_id for (_, item_id), count in counts.items() if count > 1]
+    if twice:
+        message = f"Duplicate IDs found in batch input: [{', '.join(map(str, twice))}]. IDs must be unique"
+        raise validation_error(message, context={"ids": twice})
+
+
+def _input(item: Any) -> Input:
+    if not isinstance(item, dict):
+        raise _invalid_json("Cannot deserialize an input from this value")
+    properties = item.get("properties")
+    if properties is not None:
+        if not isinstance(properties, dict):
+            raise _invalid_json("Cannot deserialize a map from the value of properties")
+        for value in properties.values():
+            if isinstance(value, (dict, list)):
+                raise _invalid_json("Cannot deserialize a string from the value of a property")
+    return Input(_text(item, "id"), properties, _text(item, "idProperty"), _text(item, "objectWriteTraceId"))
+
+
+def _text(item: dict[str, Any], key: str) -> str | None:
+    value = item.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (dict, list)):
+        raise _invalid_json(f"Cannot deserialize a string from the value of {key}")
+    return str(value)
+
+
+def _invalid_json(reason: str, *, line: int = 1, column: int = 1) -> RefusedError:
+    return RefusedError(400, error_body(f"Invalid input JSON on line {line}, column {column}: {reason}"))

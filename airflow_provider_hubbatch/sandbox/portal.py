@@ -1,0 +1,207 @@
+"""One HubSpot account: its records, tokens, limits, faults and switches, and the decision on each request."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.sandbox.behaviours import Behaviours
+from airflow_provider_hubbatch.sandbox.faults import FaultScript
+from airflow_provider_hubbatch.sandbox.limits import DailyQuota, RollingWindow
+from airflow_provider_hubbatch.sandbox.replies import (
+    RefusedError,
+    error_body,
+    missing_scopes,
+    rate_limited,
+    unauthorized,
+)
+from airflow_provider_hubbatch.sandbox.store import Store, Table
+from airflow_provider_hubbatch.sandbox.tokens import AccessToken, OAuthApp, Tokens
+from airflow_provider_hubbatch.sandbox.traffic import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+_SECONDS_A_DAY = 86_400
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request to HubSpot, as its endpoint sees it.
+
+    :param name: The last part of the path: a record id or a property's name.
+    """
+
+    method: str
+    path: str
+    version: str
+    object_type: str
+    name: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a sandbox is made with.
+
+    :param requests_per_10_seconds: The rolling limit of each app; ``None``: none, and no headers about it.
+    :param daily_limit: The account's calls a day; ``None``: any number.
+    :param latency_ms: How long each request takes: a number, or a range to draw from.
+    :param tokens: Each token with its scopes; ``None`` for all scopes.
+    :param extra_properties: So many further text properties on every object type.
+    :param clock: Seconds, monotonic: the rolling window, the tokens' expiry and the recorded times go by it.
+    :param now: The wall clock: the records' times and the daily quota go by it.
+    """
+
+    requests_per_10_seconds: int | None = 190
+    daily_limit: int | None = 250_000
+    latency_ms: float | tuple[float, float] = 0.0
+    tokens: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    oauth: OAuthApp = field(default_factory=OAuthApp)
+    behaviours: Behaviours = field(default_factory=Behaviours)
+    portal_id: int = 123_456
+    account_type: str = "STANDARD"
+    time_zone: str = "Europe/Berlin"
+    extra_properties: int = 0
+    record_bodies: bool = True
+    max_recorded_requests: int = 100_000
+    seed: int = 0
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = utc_now
+
+
+class Portal:
+    """The account's state. Every method that changes it is called with ``lock`` held."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lock = RLock()
+        self.behaviours = settings.behaviours
+        self.clock = settings.clock
+        self.now = settings.now
+        self.portal_id = settings.portal_id
+        self.store = Store(now=settings.now, extra_properties=settings.extra_properties)
+        self.tokens = Tokens(settings.tokens, oauth=settings.oauth, clock=settings.clock)
+        self.quota = DailyQuota(settings.daily_limit, time_zone=settings.time_zone, now=settings.now)
+        self.windows: dict[str, RollingWindow] = {}
+        self.faults = FaultScript(seed=settings.seed)
+        self.traffic = Traffic(
+            requests=deque(maxlen=settings.max_recorded_requests), record_bodies=settings.record_bodies
+        )
+        self._random = Random(settings.seed)
+        self._correlations = 0
+
+    def table(self, call: Call) -> Table:
+        """The table of the path's object type.
+
+        :raises RefusedError: 400, without a category, if there is none.
+        """
+        table = self.store.find(call.object_type)
+        if table is None:
+            raise RefusedError(400, error_body(f"Unable to infer object type from: {call.object_type}"))
+        return table
+
+    def correlation_id(self) -> str:
+        """A new id for support to ask for, in the shape of a UUID."""
+        self._correlations += 1
+        return f"5a4db0c5-0000-4000-8000-{self._correlations:012x}"
+
+    def shuffle(self, results: list[Any]) -> None:
+        """Brings results into an order that is never the one they came in."""
+        if len(results) > 1:
+            first = results[0]
+            self._random.shuffle(results)
+            if results[0] is first:
+                results.append(results.pop(0))
+
+    def draw_latency_seconds(self) -> float:
+        """How long the next request takes."""
+        latency = self.settings.latency_ms
+        return (self._random.uniform(*latency) if isinstance(latency, tuple) else latency) / 1000
+
+    def window(self, token: AccessToken) -> RollingWindow:
+        """The rolling window of the token's app."""
+        return self.windows.setdefault(token.app, RollingWindow(self.settings.requests_per_10_seconds))
+
+    def authenticate(self, call: Call) -> AccessToken:
+        """The token of the request.
+
+        :raises RefusedError: 401.
+        """
+        scheme, _, value = call.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not value:
+            raise unauthorized(None)
+        token = self.tokens.find(value)
+        if token is None:
+            raise unauthorized(int(self.now().timestamp()) // _SECONDS_A_DAY)
+        return token
+
+    def authorize(self, token: AccessToken, scopes: tuple[str, ...]) -> None:
+        """Checks that the token has one of the scopes.
+
+        :raises RefusedError: 403.
+        """
+        if not token.allows(scopes):
+            raise missing_scopes(scopes, self.behaviours.missing_scopes_in)
+
+    def refuse_over_limit(self, token: AccessToken, *, spares_daily: bool) -> None:
+        """Checks both limits.
+
+        :param spares_daily: Whether a spent daily quota doesn't matter to this endpoint.
+        :raises RefusedError: 429.
+        """
+        self.quota.roll_over()
+        if self.quota.is_spent and not spares_daily:
+            raise self._rate_limited("DAILY", (self.quota.resets_at - self.now()).total_seconds())
+        window, now = self.window(token), self.clock()
+        if window.is_full(now):
+            seconds = window.seconds_until_free(now)
+            if self.behaviours.count_429s:
+                window.count(now)
+            raise self._rate_limited("TEN_SECONDLY_ROLLING", seconds)
+
+    def count(self, token: AccessToken) -> float:
+        """Gives the request its place in both limits.
+
+        :returns: When.
+        """
+        now = self.clock()
+        self.window(token).count(now)
+        self.quota.spent += 1
+        return now
+
+    def limit_headers(self, token: AccessToken) -> dict[str, str]:
+        """HubSpot's headers about the limits, as things are now."""
+        window = self.window(token)
+        if window.limit is None or not self.behaviours.rate_limit_headers:
+            return {}
+        remaining = max(0, window.limit - window.occupied(self.clock()))
+        headers = {
+            "X-HubSpot-RateLimit-Max": str(window.limit),
+            "X-HubSpot-RateLimit-Remaining": str(remaining),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+        }
+        if self.quota.limit is not None and not token.is_oauth:
+            headers["X-HubSpot-RateLimit-Daily"] = str(self.quota.limit)
+            headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(self.quota.remaining)
+        if self.behaviours.secondly_headers:
+            headers |= {"X-HubSpot-RateLimit-Secondly": "1", "X-HubSpot-RateLimit-Secondly-Remaining": "0"}
+        return headers
+
+    def _rate_limited(self, policy_name: str, seconds: float) -> RefusedError:
+        self.traffic.rate_limited[policy_name] += 1
+        unit = self.behaviours.retry_after_on_429
+        amount = {"none": None, "seconds": str(int(seconds) + 1), "milliseconds": str(int(seconds * 1000) + 1)}[unit]
+        return rate_limited(policy_name, category=self.behaviours.category_on_429, retry_after=amount)

@@ -1,0 +1,107 @@
+"""HubSpot's replies and the words of its errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+JSON_TYPE = "application/json;charset=utf-8"
+_SCOPES_PAGE = "https://developers.hubspot.com/scopes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One HTTP reply.
+
+    :param cut: Where the connection is closed instead: before the reply's first byte, or in its midst.
+    """
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = JSON_TYPE
+    cut: Literal["before_reply", "during_reply"] | None = None
+
+
+class RefusedError(Exception):
+    """HubSpot answers with an error instead of doing what was asked.
+
+    :param body: Its JSON body, without the correlation id.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(body.get("message", status))
+        self.status = status
+        self.body = body
+        self.headers = headers or {}
+
+    def reply(self, correlation_id: str) -> Reply:
+        """The refusal as a reply."""
+        body = self.body if "correlationId" in self.body else {**self.body, "correlationId": correlation_id}
+        return json_reply(self.status, body, self.headers)
+
+
+def json_reply(status: int, body: Any, headers: dict[str, str] | None = None) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status=status, body=orjson.dumps(body), headers=headers or {})
+
+
+def error_body(message: str, category: str | None = None, **more: Any) -> dict[str, Any]:
+    """HubSpot's error object; keys that hold nothing are left out, as its replies do."""
+    body: dict[str, Any] = {"status": "error", "message": message}
+    if category is not None:
+        body["category"] = category
+    body.update({key: value for key, value in more.items() if value})
+    return body
+
+
+def validation_error(message: str, **more: Any) -> RefusedError:
+    """400 ``VALIDATION_ERROR``."""
+    return RefusedError(400, error_body(message, "VALIDATION_ERROR", **more))
+
+
+def not_found(message: str = "resource not found") -> RefusedError:
+    """404 ``OBJECT_NOT_FOUND``."""
+    return RefusedError(404, error_body(message, "OBJECT_NOT_FOUND"))
+
+
+def unauthorized(expired_days: int | None) -> RefusedError:
+    """401: no token at all, or one that "expired" so many days ago (a garbage token says so too)."""
+    if expired_days is None:
+        message = (
+            "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
+            "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview"
+        )
+        return RefusedError(401, error_body(message, "INVALID_AUTHENTICATION"))
+    message = f"The OAuth token used to make this call expired {expired_days} day(s) ago."
+    return RefusedError(401, error_body(message, "EXPIRED_AUTHENTICATION"))
+
+
+def missing_scopes(scopes: tuple[str, ...], where: str) -> RefusedError:
+    """403 ``MISSING_SCOPES``.
+
+    :param where: ``context`` or ``errors``: which part of the body names the scopes.
+    """
+    named = {"requiredGranularScopes": list(scopes)}
+    detail = {"message": "One or more of the following scopes are required.", "context": named}
+    message = (
+        "This app hasn't been granted all required scopes to make this call. "
+        f"Read more about required scopes here: {_SCOPES_PAGE}."
+    )
+    more: dict[str, Any] = {"context": named} if where == "context" else {"errors": [detail]}
+    return RefusedError(403, error_body(message, "MISSING_SCOPES", links={"scopes": _SCOPES_PAGE}, **more))
+
+
+def rate_limited(policy_name: str, *, category: bool, retry_after: str | None) -> RefusedError:
+    """429 of a policy: ``TEN_SECONDLY_ROLLING``, ``SECONDLY`` or ``DAILY``."""
+    body = {
+        "status": "error",
+        "message": f"You have reached your {policy_name.lower()} limit.",
+        "errorType": "RATE_LIMIT",
+        "policyName": policy_name,
+    }
+    if category:
+        body["category"] = "RATE_LIMITS"
+    return RefusedError(429, body, {} if retry_after is None else {"Retry-After": retry_after})

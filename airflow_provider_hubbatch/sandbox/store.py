@@ -1,0 +1,245 @@
+"""The records and their definitions: the sandbox's state, without HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.sandbox.schema import OBJECT_TYPES, ObjectType, PropertyDefinition, seeded_properties
+from airflow_provider_hubbatch.sandbox.values import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+RECENT_CHANGES = 200
+_PORTAL_PREFIX = re.compile(r"p\d+_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One property of one record that got another value."""
+
+    at: str
+    object_type: str
+    record_id: str
+    property_name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionalRule:
+    """An admin's rule: ``required`` must be set while ``when_property`` has ``when_value``. From 2026-09 on."""
+
+    required: str
+    when_property: str
+    when_value: str
+
+
+@dataclass(slots=True)
+class Record:
+    """A record as it is kept; ``as_json`` is how it is shown."""
+
+    id: str
+    properties: dict[str, str | None]
+    created_at: str
+    updated_at: str
+    archived_at: str | None = None
+
+    def value(self, name: str) -> str | None:
+        """A property's value, those that HubSpot keeps itself included."""
+        if name == "hs_object_id":
+            return self.id
+        if name in {"createdate", "hs_createdate"}:
+            return self.created_at
+        if name in {"lastmodifieddate", "hs_lastmodifieddate"}:
+            return self.updated_at
+        return self.properties.get(name)
+
+    def as_json(self, names: Iterable[str] | None = None) -> dict[str, Any]:
+        """HubSpot's object, with these properties, or with all."""
+        if names is None:
+            names = (*self.properties, "hs_object_id", "createdate", "hs_lastmodifieddate")
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "properties": {name: self.value(name) for name in names},
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "archived": self.archived_at is not None,
+        }
+        if self.archived_at is not None:
+            shown["archivedAt"] = self.archived_at
+        return shown
+
+
+@dataclass(kw_only=True)
+class Table:
+    """All of one object type.
+
+    :param records: By id, archived ones included.
+    :param merged: Ids that were merged away, each with the surviving record's.
+    :param owners_of: For each unique property (and for a contact's email addresses), value to record id.
+    """
+
+    object_type: ObjectType
+    definitions: dict[str, PropertyDefinition]
+    records: dict[str, Record] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    rules: list[ConditionalRule] = field(default_factory=list)
+    owners_of: dict[str, dict[str, str]] = field(default_factory=dict)
+    last_id: int = 0
+
+    def __post_init__(self) -> None:
+        for name, definition in self.definitions.items():
+            if definition.has_unique_value:
+                self.owners_of[name] = {}
+        if self.object_type.name == "contacts":
+            self.owners_of["email"] = {}
+
+    def live(self, record_id: str) -> Record | None:
+        """The record of this id, unless it is archived or merged away."""
+        record = self.records.get(record_id)
+        return record if record is not None and record.archived_at is None else None
+
+    def owner(self, property_name: str, value: str) -> Record | None:
+        """The record that has this value of a unique property, or this address."""
+        if property_name == "hs_object_id":
+            return self.live(value)
+        value = value.lower() if property_name == "email" else value
+        record_id = self.owners_of.get(property_name, {}).get(value)
+        return self.live(record_id) if record_id is not None else None
+
+    def is_unique(self, property_name: str) -> bool:
+        """Whether the definition says that no two records share a value, and the property is the account's own."""
+        definition = self.definitions.get(property_name)
+        return definition is not None and definition.has_unique_value and not definition.hubspot_defined
+
+    def add_property(self, definition: PropertyDefinition) -> None:
+        """Adds a definition, or replaces the one of this name."""
+        self.definitions[definition.name] = definition
+        if definition.has_unique_value:
+            self.owners_of.setdefault(definition.name, {})
+
+    def shown_by_default(self) -> tuple[str, ...]:
+        """The properties that HubSpot returns unasked."""
+        modified = "lastmodifieddate" if self.object_type.name == "contacts" else "hs_lastmodifieddate"
+        return (*self.object_type.default_properties, "createdate", "hs_object_id", modified)
+
+
+class Store:
+    """Every object type's table, and what changed last.
+
+    :param now: The wall clock, for the records' times.
+    """
+
+    def __init__(self, *, now: Callable[[], datetime], extra_properties: int = 0) -> None:
+        self._now = now
+        self.tables: dict[str, Table] = {}
+        self.recent_changes: deque[Change] = deque(maxlen=RECENT_CHANGES)
+        for object_type in OBJECT_TYPES:
+            self.add_type(object_type, seeded_properties(object_type.name, extra_properties))
+
+    def add_type(self, object_type: ObjectType, definitions: dict[str, PropertyDefinition]) -> None:
+        """Adds an object type."""
+        self.tables[object_type.name] = Table(object_type=object_type, definitions=definitions)
+
+    def find(self, name: str) -> Table | None:
+        """The table by name (``contacts``, ``contact``, ``p123_pets``) or by object type id (``0-1``)."""
+        bare = _PORTAL_PREFIX.sub("", name, count=1) if _PORTAL_PREFIX.match(name) else name
+        for table in self.tables.values():
+            kind = table.object_type
+            if name == kind.object_type_id or bare == kind.name or name == kind.singular.lower():
+                return table
+        return None
+
+    def table(self, name: str) -> Table:
+        """The table by name or by object type id.
+
+        :raises KeyError: if there is none.
+        """
+        table = self.find(name)
+        if table is None:
+            raise KeyError(f"No object type {name!r}; there are {', '.join(self.tables)}.")
+        return table
+
+    def create(self, table: Table, properties: Mapping[str, str | None], record_id: str | None = None) -> Record:
+        """A new record, with these stored values."""
+        table.last_id += 1
+        while record_id is None and str(table.last_id) in table.records:
+            table.last_id += 1
+        now = timestamp(self._now())
+        record = Record(record_id or str(table.last_id), {}, now, now)
+        table.records[record.id] = record
+        for name, value in properties.items():
+            record.properties[name] = value
+            _index(table, record, name, None, value)
+        return record
+
+    def write(self, table: Table, record: Record, values: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Sets stored values, and the record's ``updated_at`` if any differs.
+
+        :returns: What changed.
+        """
+        stored = record.properties
+        changed = {name: value for name, value in values.items() if (stored.get(name) or "") != (value or "")}
+        if not changed:
+            return changed
+        record.updated_at = timestamp(self._now())
+        for name, value in changed.items():
+            before = stored.get(name)
+            stored[name] = value
+            _index(table, record, name, before, value)
+            self.recent_changes.append(
+                Change(
+                    at=record.updated_at,
+                    object_type=table.object_type.name,
+                    record_id=record.id,
+                    property_name=name,
+                    before=before,
+                    after=value,
+                )
+            )
+        return changed
+
+    def archive(self, table: Table, record_id: str) -> None:
+        """Archives a record; one that doesn't exist is left as it is."""
+        record = table.live(record_id)
+        if record is not None:
+            record.archived_at = timestamp(self._now())
+
+    def merge(self, table: Table, from_id: str, into_id: str) -> None:
+        """Merges a record into another: its id goes on to mean the surviving record.
+
+        :raises KeyError: if either doesn't exist.
+        """
+        if table.live(from_id) is None or table.live(into_id) is None or from_id == into_id:
+            raise KeyError(f"Can't merge {from_id} into {into_id}: both must exist.")
+        gone = table.records.pop(from_id)
+        survivor = table.records[into_id]
+        table.merged = {old: into_id if new == from_id else new for old, new in table.merged.items()}
+        table.merged[from_id] = into_id
+        for name, value in gone.properties.items():
+            _index(table, gone, name, value, None)
+        if table.object_type.name == "contacts" and gone.properties.get("email"):
+            addresses = [survivor.properties.get("hs_additional_emails"), gone.properties["email"]]
+            self.write(table, survivor, {"hs_additional_emails": ";".join(filter(None, addresses))})
+
+
+def _index(table: Table, record: Record, name: str, before: str | None, after: str | None) -> None:
+    if name == "hs_additional_emails":
+        owners = table.owners_of.get("email")
+        old, new = (before or "").split(";"), (after or "").split(";")
+    else:
+        owners = table.owners_of.get(name)
+        old, new = [before or ""], [after or ""]
+    if owners is None:
+        return
+    for value in old:
+        if value and owners.get(value) == record.id:
+            del owners[value]
+    for value in new:
+        if value:
+            owners[value] = record.id
