@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # Rows under way keep their chunk alive: small ones bound the memory.
 CHUNK_ROWS = 1_000
 
-_FORMATS = ("parquet", "csv", "jsonl")
-_PATH = re.compile(rf"[^\n]*\.({'|'.join(_FORMATS)})(\.gz)?", re.IGNORECASE)
+FORMATS = ("parquet", "csv", "jsonl")
+_PATH = re.compile(rf"[^\n]*\.({'|'.join(FORMATS)})(\.gz)?", re.IGNORECASE)
 
 
 class _Source:
@@ -186,9 +186,9 @@ def _read(rows: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generato
     if _memory.is_frame(rows):
         return _memory.from_frame(rows, chunk_rows)
     if _memory.is_arrow(rows):
-        from airflow_provider_hubbatch._files import from_arrow_stream  # noqa: PLC0415 - loads pyarrow
+        from airflow_provider_hubbatch import _arrow  # noqa: PLC0415 - loads pyarrow
 
-        return from_arrow_stream(rows, chunk_rows, columns)
+        return _arrow.from_stream(rows, chunk_rows, columns)
     if _memory.is_lazy_xcom(rows):
         return _from_items(_memory.from_lazy_xcom(rows, chunk_rows), chunk_rows, columns)
     return _from_items(_iterate(rows), chunk_rows, columns)

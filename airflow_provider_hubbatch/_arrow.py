@@ -1,0 +1,96 @@
+"""The rows of Parquet files and Arrow tables."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch._memory import column_names
+from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.core.model import Chunk
+
+try:
+    import pyarrow as pa
+    from pyarrow import parquet
+except ImportError as error:
+    raise SettingsError(
+        "Parquet files and Arrow tables need pyarrow: pip install 'airflow-provider-hubbatch[parquet]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+# A column of a row group is read in pieces of this size, not whole.
+BUFFER_BYTES = 1 << 18
+
+# What pandas names the columns in which it keeps an index without a name.
+_INDEX_COLUMN = re.compile(r"__index_level_\d+__")
+
+
+def from_parquet(file: IO[bytes], shown: str, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+    """The rows of a Parquet file, without those columns that aren't needed.
+
+    :param file: opened, and left open.
+    :param shown: what to call it in an error.
+    :param chunk_rows: the most rows a chunk may have.
+    :param columns: those that are needed; ``None``: all.
+    """
+    with _opened(file, shown) as opened:
+        names = column_names(opened.schema_arrow.names, shown)
+        first_row = 0
+        batches = opened.iter_batches(batch_size=chunk_rows, columns=_needed(names, columns), use_threads=False)
+        for batch in batches:
+            yield _chunk(batch, first_row)
+            first_row += batch.num_rows
+
+
+def count_rows(file: IO[bytes], shown: str) -> int:
+    """How many rows a Parquet file says it has.
+
+    :param file: opened, and left open.
+    :param shown: what to call it in an error.
+    """
+    with _opened(file, shown) as opened:
+        return int(opened.metadata.num_rows)
+
+
+def from_stream(table: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+    """The rows of anything that offers itself as an Arrow stream.
+
+    :param table: e.g. a ``pyarrow.Table``.
+    :param chunk_rows: the most rows a chunk may have.
+    :param columns: those that are needed; ``None``: all.
+    """
+    with closing(pa.RecordBatchReader.from_stream(table)) as batches:
+        names = column_names(batches.schema.names, f"The {type(table).__name__} given as `rows`")
+        needed = _needed(names, columns)
+        first_row = 0
+        for batch in batches:
+            for start in range(0, batch.num_rows, chunk_rows):
+                part = batch.select(needed).slice(start, chunk_rows)
+                yield _chunk(part, first_row)
+                first_row += part.num_rows
+
+
+@contextmanager
+def _opened(file: IO[bytes], shown: str) -> Iterator[Any]:
+    try:
+        # pre_buffer would hold whole row groups in memory
+        with parquet.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER_BYTES) as opened:
+            yield opened
+    except pa.ArrowInvalid as error:
+        raise SettingsError(f"{shown} can't be read as Parquet: {error}") from error
+
+
+def _needed(names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    """The columns to read: all of them where one isn't there, for the error that will say which there are."""
+    own = [name for name in names if not _INDEX_COLUMN.fullmatch(name)]
+    if columns is None or not set(columns) <= set(own):
+        return own
+    return [name for name in own if name in columns]
+
+
+def _chunk(batch: Any, first_row: int) -> Chunk:
+    columns = {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    return Chunk(first_row, columns, batch.num_rows)

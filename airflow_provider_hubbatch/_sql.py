@@ -1,0 +1,116 @@
+"""The rows of a query, streamed through any DB-API hook of Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
+
+from airflow_provider_hubbatch import _memory
+from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.core.model import Chunk
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sources import SqlRows
+
+# The name of a server-side cursor; each is alone in its connection.
+CURSOR_NAME = "airflow_provider_hubbatch"
+
+
+def read_query(source: SqlRows, chunk_rows: int) -> Generator[Chunk]:
+    """The query's rows; the connection is closed whatever happens.
+
+    :param source: the connection and the query.
+    :param chunk_rows: the most rows a chunk may have.
+    :raises SettingsError: no such connection, one that is no database, or a statement whose result is no table with
+        distinct column names. What the database itself says is raised as its driver raises it.
+    """
+    sql = _statement(source)
+    with closing(_hook(source.conn_id).get_conn()) as connection, _cursor(connection) as cursor:
+        cursor.arraysize = source.chunk_rows
+        # without parameters a % in the query means itself
+        cursor.execute(*((sql, source.parameters) if source.parameters else (sql,)))
+        rows = cursor.fetchmany(source.chunk_rows)
+        # psycopg2's server-side cursor knows its columns only after a fetch
+        names = _names(cursor.description)
+        first_row = 0
+        while rows:
+            for start in range(0, len(rows), chunk_rows):
+                part = rows[start : start + chunk_rows]
+                yield Chunk(first_row, _columns(names, part), len(part))
+                first_row += len(part)
+            del rows, part  # or they would be held beside the next ones
+            rows = cursor.fetchmany(source.chunk_rows)
+
+
+def _statement(source: SqlRows) -> str:
+    sql = source.sql
+    if not isinstance(sql, str) or not sql.strip():
+        raise SettingsError(f"SqlRows: `sql` must be one query as text, not {type(sql).__name__}.")
+    if sql.endswith(".sql") and len(sql.split()) == 1:
+        raise SettingsError(
+            f"SqlRows: the file {sql!r} wasn't loaded: Airflow does that where SqlRows is a templated field, "
+            "such as the operator's `rows`. Elsewhere give the query itself: Path(...).read_text()."
+        )
+    if not isinstance(source.chunk_rows, int) or source.chunk_rows < 1:
+        raise SettingsError(f"SqlRows: `chunk_rows` must be a whole number above 0, not {source.chunk_rows!r}.")
+    # some databases refuse it, and none needs it
+    return sql.strip().rstrip(";")
+
+
+def _hook(conn_id: str) -> Any:
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise SettingsError(f"SqlRows: Airflow has no connection {conn_id!r}.") from error
+    try:
+        hook: Any = connection.get_hook()  # type: ignore[no-untyped-call]
+    except (AirflowException, ImportError) as error:
+        raise SettingsError(
+            f"SqlRows: nothing installed here handles connection {conn_id!r} of type {connection.conn_type!r}: {error}"
+        ) from error
+    # by name: whoever has a DB-API hook has the module, and whoever hasn't need not
+    if not _memory.is_instance(hook, "airflow.providers.common.sql.hooks.sql", "DbApiHook"):
+        raise SettingsError(
+            f"SqlRows: connection {conn_id!r} is of type {connection.conn_type!r}, and {type(hook).__name__} "
+            "is no hook for a SQL database (a DbApiHook)."
+        )
+    return hook
+
+
+@contextmanager
+def _cursor(connection: Any) -> Iterator[Any]:
+    cursor = _open_cursor(connection)
+    try:
+        yield cursor
+    finally:
+        # it sends a statement, which fails where the query has: that error is the one to see
+        with suppress(Exception):
+            cursor.close()
+
+
+def _open_cursor(connection: Any) -> Any:
+    """A cursor that streams: psycopg's plain ones hold the whole result in memory."""
+    driver = type(connection).__module__.partition(".")[0]
+    if driver == "psycopg2":
+        connection.set_session(readonly=True, autocommit=False)
+        return connection.cursor(name=CURSOR_NAME)
+    if driver == "psycopg":
+        connection.autocommit = False
+        connection.read_only = True
+        return connection.cursor(name=CURSOR_NAME)
+    return connection.cursor()
+
+
+def _names(description: Sequence[Sequence[Any]] | None) -> list[str]:
+    if description is None:
+        raise SettingsError("SqlRows: `sql` is no query: the database answered without columns.")
+    return _memory.column_names([column[0] for column in description], "The query's result")
+
+
+def _columns(names: list[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    # a connection's extra can make dicts of rows
+    records = [row.values() for row in rows] if isinstance(rows[0], Mapping) else rows
+    return dict(zip(names, zip(*records, strict=True), strict=True))
