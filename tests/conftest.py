@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from demo.airflow_home import airflow_environment
 from tests.airflow_dags import run_dag_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.airflow_dags import RunDag
 
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="hubbatch-tests-"))
@@ -51,3 +54,11 @@ def run_dag(airflow_db: Path) -> RunDag:
         return run_dag_file(airflow_db / "dags", source, dag_id, conf)
 
     return run
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpotSandbox]:
+    """A local HubSpot with 200 contacts, which the connection ``hubspot_default`` leads to."""
+    with HubSpotSandbox(records={"contacts": 200}) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", running.connection())
+        yield running

@@ -38,7 +38,7 @@ def trivial():
 
     stumble(double.expand(number=numbers()))
 
-the_dag = trivial()
+trivial()
 """
 
 
