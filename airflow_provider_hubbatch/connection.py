@@ -1,0 +1,158 @@
+"""What the Airflow connection says: where HubSpot is, how to get in, how to send. Read once a hook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.core.options import checked_requests_per_10_seconds
+from airflow_provider_hubbatch.core.protocol import DEFAULT_API_VERSION, checked_api_version
+from airflow_provider_hubbatch.transport import DEFAULT_TIMEOUT_SECONDS
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+# HubSpot has one host for every region
+DEFAULT_HOST = "https://api.hubapi.com"
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """A connection of type ``hubspot``, checked.
+
+    :param base_url: scheme, host and port, no slash at the end.
+    :param token: the access token.
+    :param timeout_seconds: to connect, and to wait for the reply.
+    :param verify: as ``requests`` has it.
+    """
+
+    conn_id: str
+    base_url: str
+    token: str = field(repr=False)
+    api_version: str = DEFAULT_API_VERSION
+    requests_per_10_seconds: int | None = None
+    timeout_seconds: tuple[float, float] = DEFAULT_TIMEOUT_SECONDS
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    proxies: dict[str, str] | None = None
+    trust_env: bool = True
+
+    @classmethod
+    def from_connection(cls, connection: Connection) -> ConnectionSettings:
+        """Read and check a connection.
+
+        :raises SettingsError: naming the field, and never with a secret.
+        """
+        conn_id = str(connection.conn_id)
+        extra = _Extra(conn_id, connection.extra_dejson)
+        token = (connection.password or "").strip()
+        if not token:
+            raise SettingsError(
+                f"connection {conn_id!r} has no access token: put that of a service key or private app into its "
+                "password"
+            )
+        if not token.isascii() or any(character.isspace() for character in token):
+            raise SettingsError(f"the password of connection {conn_id!r} is no access token: it has spaces in it")
+        return cls(
+            conn_id=conn_id,
+            base_url=_base_url(connection),
+            token=token,
+            api_version=checked_api_version(extra.get("api_version") or DEFAULT_API_VERSION),
+            requests_per_10_seconds=extra.count("requests_per_10_seconds"),
+            timeout_seconds=extra.timeout(),
+            verify=extra.verify(),
+            cert=extra.cert(),
+            proxies=extra.proxies(),
+            trust_env=extra.flag("trust_env", default=True),
+        )
+
+
+class _Extra:
+    """The connection's extra: values come as JSON, or as text from a form or URI."""
+
+    def __init__(self, conn_id: str, values: dict[str, Any]) -> None:
+        self._conn_id = conn_id
+        self._values = values
+
+    def get(self, *names: str) -> Any:
+        """The first of these keys that has a value."""
+        return next((value for name in names if (value := self._values.get(name)) not in (None, "")), None)
+
+    def wrong(self, name: str, wanted: str) -> SettingsError:
+        return SettingsError(f"extra {name!r} of connection {self._conn_id!r}: give {wanted}")
+
+    def count(self, name: str) -> int | None:
+        value = self.get(name)
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        return checked_requests_per_10_seconds(value, f"extra {name!r} of connection {self._conn_id!r}")
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.get(name)
+        if value is None:
+            return default
+        text = str(value).strip().lower()
+        if text not in _TRUE | _FALSE:
+            raise self.wrong(name, "true or false")
+        return text in _TRUE
+
+    def timeout(self) -> tuple[float, float]:
+        value = self.get("timeout")
+        if value is None:
+            return DEFAULT_TIMEOUT_SECONDS
+        pair = value if isinstance(value, (list, tuple)) else [value, value]
+        try:
+            connect, read = (float(one) for one in pair)
+        except (TypeError, ValueError):
+            raise self.wrong("timeout", "seconds, or [seconds to connect, seconds to wait]") from None
+        if not (0 < connect <= 3_600 and 0 < read <= 3_600):  # noqa: PLR2004 - an hour
+            raise self.wrong("timeout", "seconds above 0, at most 3600")
+        return connect, read
+
+    def verify(self) -> bool | str:
+        value = self.get("verify", "verify_ssl")
+        if value is None or isinstance(value, bool):
+            return True if value is None else value
+        text = str(value).strip()
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        return text
+
+    def cert(self) -> str | tuple[str, str] | None:
+        value = self.get("cert")
+        if isinstance(value, list) and len(value) == 2:  # noqa: PLR2004 - certificate and key
+            return str(value[0]), str(value[1])
+        if value is None or isinstance(value, str):
+            return value
+        raise self.wrong("cert", "the path of a certificate, or [path of certificate, path of key]")
+
+    def proxies(self) -> dict[str, str] | None:
+        value = self.get("proxies", "proxy")
+        if isinstance(value, str):
+            return {"http": value, "https": value}
+        if value is None or isinstance(value, dict):
+            return value
+        raise self.wrong("proxies", 'an object such as {"https": "http://proxy:3128"}')
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    try:
+        parts = urlsplit(host)
+        port = parts.port or connection.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise SettingsError(
+            f"the host of connection {connection.conn_id!r} is no base URL: leave it empty for {DEFAULT_HOST}, or give "
+            "something like http://127.0.0.1:8765"
+        )
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"

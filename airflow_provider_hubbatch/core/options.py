@@ -1,0 +1,73 @@
+"""The options of a sync, checked: the operator's parameters and the hook's keyword arguments are these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.core.report import checked_max_rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# More threads than this gain nothing: 250 requests per 10 s at HubSpot's slowest keep 64 busy only above 2.5 s each.
+_MOST_IN_FLIGHT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOptions:
+    """How rows become updates; names, defaults and meanings are the operator's.
+
+    :param id_column: the column that names the record.
+    :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
+    :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
+    :param null_values: ``skip``: a null leaves the property alone; ``clear`` empties it.
+    :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
+    :param max_rejected: rows that may fail before the sync does: a count or a share.
+    :param preflight: check columns and values against the property definitions first.
+    :param validate_only: everything but the update.
+    :param max_in_flight: requests under way at once.
+    :param requests_per_10_seconds: cap; ``None``: the connection's, else what HubSpot's replies say.
+    """
+
+    id_column: str = "id"
+    id_property: str | None = None
+    properties: Sequence[str] | Mapping[str, str] | None = None
+    null_values: str = "skip"
+    missing_ok: bool = False
+    max_rejected: float = 0
+    preflight: bool = True
+    validate_only: bool = False
+    max_in_flight: int = 16
+    requests_per_10_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without rows and definitions.
+
+        :raises SettingsError: naming the option.
+        """
+        checked_max_rejected(self.max_rejected)
+        for name in ("missing_ok", "preflight", "validate_only"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name}={getattr(self, name)!r}: give True or False")
+        if not _is_count(self.max_in_flight, _MOST_IN_FLIGHT):
+            raise SettingsError(
+                f"max_in_flight={self.max_in_flight!r}: give a whole number from 1 to {_MOST_IN_FLIGHT}"
+            )
+        checked_requests_per_10_seconds(self.requests_per_10_seconds, "requests_per_10_seconds")
+
+
+def checked_requests_per_10_seconds(value: Any, setting: str) -> int | None:
+    """A cap on requests, if it can be one.
+
+    :param setting: what to call it in the error.
+    :raises SettingsError: it is neither ``None`` nor a whole number above 0.
+    """
+    if value is None or _is_count(value, 1_000_000):
+        return value  # type: ignore[no-any-return]
+    raise SettingsError(f"{setting}={value!r}: give a whole number above 0, or None for what HubSpot's replies say")
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most

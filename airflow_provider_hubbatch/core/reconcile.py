@@ -1,0 +1,168 @@
+"""What a 2xx reply says of each input: confirmed, refused by name, or nothing.
+
+Matched by identity only, never by position: HubSpot's results come in any order and may leave rows out without a
+word. Whatever the reply holds, every input ends in exactly one of the groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_hubbatch.core.values import order_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from airflow_provider_hubbatch.core.model import Input
+    from airflow_provider_hubbatch.core.protocol import BatchReply, ErrorInfo, Record
+
+# Contacts, companies and others list here the ids that were merged into them, as "1;2"
+MERGED_IDS_PROPERTY = "hs_merged_object_ids"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReading:
+    """What a reply to an update says.
+
+    :param confirmed: the reply names the record: written.
+    :param refused: an error of the reply names the input. An input that stands in ``results`` too counts as
+        refused: a contradiction is no confirmation.
+    :param unsaid: neither; ``errors`` may be about them.
+    :param errors: those errors that name none of the inputs.
+    """
+
+    confirmed: tuple[tuple[Input, Record], ...]
+    refused: tuple[tuple[Input, ErrorInfo], ...]
+    unsaid: tuple[Input, ...]
+    errors: tuple[ErrorInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBackReading:
+    """What a batch/read says of inputs whose update had no clear answer.
+
+    :param written: the record has the values: they arrived.
+    :param differing: the record is there, with other values.
+    :param merged: the record lives on under another id, that of the record given.
+    :param refused: an error names the input (it doesn't exist, mostly).
+    :param unsaid: the reply doesn't tell.
+    :param strays: it holds records that answer none of the inputs: the survivors of merges, perhaps.
+    """
+
+    written: tuple[tuple[Input, Record], ...]
+    differing: tuple[tuple[Input, Record], ...]
+    merged: tuple[tuple[Input, Record], ...]
+    refused: tuple[tuple[Input, ErrorInfo], ...]
+    unsaid: tuple[Input, ...]
+    strays: bool
+
+
+class _Waiting:
+    """The inputs of one request that nothing has been said about yet, found by whatever names them."""
+
+    def __init__(self, inputs: Iterable[Input], id_property: str | None) -> None:
+        self.by_row = {item.row: item for item in inputs}
+        self._by_key = {item.key: item for item in self.by_row.values()}
+        self._by_trace = {item.trace_id: item for item in self.by_row.values()}
+        self._id_property = id_property
+
+    def by_id(self, value: str) -> Input | None:
+        """The input that was sent with this id."""
+        return self._by_key.get(value) or self._by_key.get(order_key(value))
+
+    def by_record(self, record: Record) -> Input | None:
+        """The input whose record this is: by the id it was sent with, else by trace id."""
+        if self._id_property is None:
+            named = self.by_id(record.id)
+        else:
+            value = record.properties.get(self._id_property)
+            named = self.by_id(value) if isinstance(value, str) else None
+        if named is None and record.trace_id is not None:
+            named = self._by_trace.get(record.trace_id)
+        return named
+
+    def by_error(self, error: ErrorInfo) -> list[Input]:
+        """The inputs that an error names."""
+        found = [self.by_id(one) for one in error.ids] + [self._by_trace.get(one) for one in error.trace_ids]
+        return list({item.row: item for item in found if item is not None}.values())
+
+
+def inputs_named(inputs: Sequence[Input], error: ErrorInfo, id_property: str | None) -> list[Input]:
+    """The inputs that an error names by id or trace id, in input order."""
+    return sorted(_Waiting(inputs, id_property).by_error(error), key=lambda item: item.row)
+
+
+def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | None) -> UpdateReading:
+    """Read a 2xx reply to an update.
+
+    :param inputs: what was sent, no key twice.
+    :returns: every input in exactly one of ``confirmed``, ``refused``, ``unsaid``.
+    """
+    waiting = _Waiting(inputs, id_property)
+    refused, errors = _take_refused(waiting, reply.errors)
+    confirmed = []
+    for record in reply.results if reply.confirms else ():
+        item = waiting.by_record(record)
+        if item is not None and waiting.by_row.pop(item.row, None) is not None:
+            confirmed.append((item, record))
+    return UpdateReading(tuple(confirmed), tuple(refused), tuple(waiting.by_row.values()), tuple(errors))
+
+
+def reconcile_read_back(
+    inputs: Sequence[Input],
+    reply: BatchReply,
+    *,
+    id_property: str | None,
+    equal: Callable[[str, str, str | None], bool],
+) -> ReadBackReading:
+    """Read a 2xx reply to a batch/read of inputs that an update left unsaid.
+
+    :param equal: whether a property's value as we sent it equals HubSpot's: ``equal(name, ours, hubspots)``.
+    :returns: every input in exactly one of the groups.
+    """
+    waiting = _Waiting(inputs, id_property)
+    refused, _ = _take_refused(waiting, reply.errors)
+    written, differing, strays = [], [], []
+    for record in reply.results if reply.confirms else ():
+        item = waiting.by_record(record)
+        if item is None or waiting.by_row.pop(item.row, None) is None:
+            strays.append(record)
+        elif all(equal(name, ours, _held(record, name)) for name, ours in item.properties.items()):
+            written.append((item, record))
+        else:
+            differing.append((item, record))
+    merged = _take_merged(waiting, strays, alone=len(inputs) == 1)
+    unsaid = tuple(waiting.by_row.values())
+    return ReadBackReading(tuple(written), tuple(differing), tuple(merged), tuple(refused), unsaid, bool(strays))
+
+
+def _take_refused(
+    waiting: _Waiting, errors: Iterable[ErrorInfo]
+) -> tuple[list[tuple[Input, ErrorInfo]], list[ErrorInfo]]:
+    refused, nameless = [], []
+    for error in errors:
+        named = waiting.by_error(error)
+        if not named:
+            nameless.append(error)
+        refused += [(item, error) for item in named if waiting.by_row.pop(item.row, None) is not None]
+    return refused, nameless
+
+
+def _take_merged(waiting: _Waiting, strays: list[Record], *, alone: bool) -> list[tuple[Input, Record]]:
+    """The inputs whose record came back under another id: HubSpot lists the old ids, or only one was asked for."""
+    merged = []
+    for record in strays:
+        old_ids = str(record.properties.get(MERGED_IDS_PROPERTY) or "").split(";")
+        for old_id in filter(None, old_ids):
+            item = waiting.by_id(old_id)
+            if item is not None and waiting.by_row.pop(item.row, None) is not None:
+                merged.append((item, record))
+    if alone and len(strays) == 1 and waiting.by_row:
+        merged.append((waiting.by_row.popitem()[1], strays[0]))
+    return merged
+
+
+def _held(record: Record, name: str) -> str | None:
+    value = record.properties.get(name)
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,153 @@
+"""All of a sync: a fold over its outcomes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.core.errors import SettingsError, SyncFailedError
+from airflow_provider_hubbatch.core.model import RowOutcome, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What fits an XCom without hurting the metadata database; results_path takes every row.
+MAX_KEPT_OUTCOMES = 1_000
+
+# Rows named in an error's text; the others are in XCom and the result files.
+_ROWS_NAMED = 5
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What became of a sync's rows. Made by folding outcomes into it, one by one.
+
+    :param object_type: as HubSpot was told.
+    :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
+    :param counts: status -> rows.
+    :param rejected_by_category: category -> rejected rows.
+    :param rejected: the first 1,000 rejected and unknown outcomes, with their source rows.
+    :param outcomes: every outcome, as long as there are at most 1,000; else ``None``.
+    :param started_at: ISO 8601, UTC.
+    :param seconds: how long it took.
+    """
+
+    object_type: str
+    max_rejected: float = 0
+    counts: Counter[Status] = field(default_factory=Counter)
+    rejected_by_category: Counter[str] = field(default_factory=Counter)
+    rejected: list[RowOutcome] = field(default_factory=list)
+    outcomes: list[RowOutcome] | None = field(default_factory=list)
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    refused_requests: int = 0
+    resumed_rows: int = 0
+    results_path: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows read; each has one outcome."""
+        return self.counts.total()
+
+    def add(self, outcome: RowOutcome) -> None:
+        """Count one more outcome."""
+        self.counts[outcome.status] += 1
+        if outcome.status is Status.REJECTED:
+            self.rejected_by_category[outcome.category or "UNKNOWN_ERROR"] += 1
+        if outcome.status in (Status.REJECTED, Status.UNKNOWN) and len(self.rejected) < MAX_KEPT_OUTCOMES:
+            self.rejected.append(outcome)
+        if self.outcomes is not None:
+            self.outcomes.append(outcome)
+            if len(self.outcomes) > MAX_KEPT_OUTCOMES:
+                self.outcomes = None
+
+    def summary(self) -> dict[str, Any]:
+        """The operator's ``return_value``: counts, costs and times, fit for JSON."""
+        return {
+            "object_type": self.object_type,
+            "rows": self.rows,
+            **{status.value: self.counts[status] for status in Status},
+            "rejected_by_category": dict(self.rejected_by_category.most_common()),
+            "requests": self.requests,
+            "retries": self.retries,
+            "rate_limited": self.rate_limited,
+            "resumed_rows": self.resumed_rows,
+            "results_path": self.results_path,
+            "started_at": self.started_at,
+            "completed_at": self.completed_at,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def results(self) -> list[dict[str, Any]] | None:
+        """Every outcome as the XCom ``results`` has it, in row order; ``None`` for more than 1,000 rows."""
+        if self.outcomes is None:
+            return None
+        return [_without_values(outcome) for outcome in sorted(self.outcomes, key=lambda one: one.row)]
+
+    def raise_for_rejected(self, max_rejected: float | None = None) -> None:
+        """Fail if too many rows failed.
+
+        :param max_rejected: rejected and unknown rows allowed: a count (int), or a share of the rows (float below 1);
+            ``None``: as the sync's options say.
+        :raises SyncFailedError: there are more; all other rows were written.
+        """
+        max_rejected = self.max_rejected if max_rejected is None else checked_max_rejected(max_rejected)
+        failed = self.counts[Status.REJECTED] + self.counts[Status.UNKNOWN]
+        allowed = max_rejected * self.rows if isinstance(max_rejected, float) else max_rejected
+        if failed > allowed:
+            raise SyncFailedError(self._failure(failed, max_rejected), correlation_id=self._correlation(), report=self)
+
+    def _failure(self, failed: int, max_rejected: float) -> str:
+        reasons = ", ".join(f"{count:,} {category}" for category, count in self.rejected_by_category.most_common(5))
+        unknown = self.counts[Status.UNKNOWN]
+        if unknown:
+            reasons += f"{', ' if reasons else ''}{unknown:,} unknown"
+        first = "; ".join(_named(outcome) for outcome in sorted(self.rejected, key=lambda one: one.row)[:_ROWS_NAMED])
+        more = ", ..." if failed > _ROWS_NAMED else ""
+        where = f"every one in {self.results_path}" if self.results_path else "the first 1,000 in XCom 'rejected'"
+        return (
+            f"{failed:,} of {self.rows:,} rows were not written ({reasons}), more than max_rejected={max_rejected} "
+            f"allows; all others were. First: {first}{more}. Mend these rows ({where}) and send them again"
+        )
+
+    def _correlation(self) -> str | None:
+        return next((outcome.correlation_id for outcome in self.rejected if outcome.correlation_id), None)
+
+
+def checked_max_rejected(max_rejected: Any) -> float:
+    """``max_rejected``, if it can be one.
+
+    :raises SettingsError: it is no count of 0 or more, and no share from 0 to below 1.
+    """
+    if isinstance(max_rejected, int) and not isinstance(max_rejected, bool) and max_rejected >= 0:
+        return max_rejected
+    if isinstance(max_rejected, float) and 0 <= max_rejected < 1:
+        return max_rejected
+    raise SettingsError(
+        f"max_rejected={max_rejected!r}: give a count of rows (an int of 0 or more) or a share of them (a float "
+        "from 0.0 to below 1.0)"
+    )
+
+
+def fold(outcomes: Iterable[RowOutcome], report: SyncReport) -> SyncReport:
+    """Count all of them."""
+    for outcome in outcomes:
+        report.add(outcome)
+    return report
+
+
+def _named(outcome: RowOutcome) -> str:
+    """A row in an error's text: no value of it, and no words that may quote one."""
+    correlation = f" [correlation {outcome.correlation_id}]" if outcome.correlation_id else ""
+    return f"row {outcome.row}: {outcome.category or outcome.status.value}{correlation}"
+
+
+def _without_values(outcome: RowOutcome) -> dict[str, Any]:
+    entry = outcome.as_dict()
+    entry.pop("values", None)
+    return entry

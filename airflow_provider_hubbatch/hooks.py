@@ -1,0 +1,230 @@
+"""The hook: a connection to HubSpot, with one token, one pace and one way to retry for everything it does."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+from requests_toolbelt.adapters.socket_options import TCPKeepAliveAdapter
+
+from airflow_provider_hubbatch import __version__
+from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
+from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.errors import RequestRefusedError, SettingsError, UnavailableError
+from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+from airflow_provider_hubbatch.engine import Counters, Dispatcher, call
+from airflow_provider_hubbatch.run import BatchUpdateRun
+from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_hubbatch.core.model import RowOutcome
+    from airflow_provider_hubbatch.core.report import SyncReport
+
+# A path of HubSpot's API: no host, no dot segments, nothing that ends a line or starts a query of another
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
+
+
+class HubSpotHook(HttpHook):
+    """Talk to HubSpot with an Airflow connection of type ``hubspot``.
+
+    Everything that one hook does shares its token, its pacing and its retries. The connection is read once, when it
+    is first needed.
+
+    :param hubspot_conn_id: the connection.
+    """
+
+    conn_name_attr = "hubspot_conn_id"
+    default_conn_name = "hubspot_default"
+    conn_type = "hubspot"
+    hook_name = "HubSpot"
+    default_host = DEFAULT_HOST
+
+    def __init__(self, hubspot_conn_id: str = default_conn_name) -> None:
+        super().__init__(method="POST", http_conn_id=hubspot_conn_id)
+        self.hubspot_conn_id = hubspot_conn_id
+        self._settings: ConnectionSettings | None = None
+        self._limiter: RateLimiter | None = None
+
+    # --- any endpoint ------------------------------------------------------------------------------------------
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """A ``requests`` session with the token and the connection's transport settings, as HttpHook's ``run`` uses it.
+
+        Nothing of the connection's extra becomes a header. Prefer :meth:`request`, which paces and retries.
+
+        :param headers: more headers.
+        :param extra_options: as HttpHook has them: ``timeout``, ``verify``, ``proxies``, ...
+        """
+        settings = self.settings()
+        self.base_url = settings.base_url
+        self._base_url_initialized = True
+        session = self._new_session()
+        session.headers.update({"Authorization": f"Bearer {settings.token}", **(headers or {})})
+        session.verify, session.cert = settings.verify, settings.cert
+        session.proxies = settings.proxies or {}
+        self.merged_extra = {"timeout": settings.timeout_seconds, "allow_redirects": False, **(extra_options or {})}
+        return session
+
+    def request(self, method: str, path: str, json: Any = None) -> Any:
+        """Send one request to any endpoint of HubSpot's, with the same token, pacing and retries.
+
+        :param method: ``GET``, ``POST``, ...
+        :param path: from the host's root, with its query: ``/crm/v3/owners?limit=100``.
+        :param json: the body.
+        :returns: what the reply's JSON holds, or ``None`` for an empty one.
+        :raises HubSpotError: by its class: access, refused, unavailable.
+        """
+        if not _PATH.fullmatch(path) or {"..", "."} & set(path.partition("?")[0].split("/")):
+            raise SettingsError(f"path {path!r} is no path of HubSpot's API: it starts with one slash, as '/crm/...'")
+        body = None if json is None else protocol.encode(json)
+        with self.transport(threads=1) as transport:
+            reply = call(self.dispatcher(transport, 1, Counters()), protocol.Request(method.upper(), path, body))
+        data = protocol.decode(reply.body)
+        if data is None and reply.body.strip() not in (b"", b"null"):
+            raise UnavailableError(f"HubSpot answered {method.upper()} {path} with a body that is no JSON")
+        return data
+
+    def properties(self, object_type: str) -> list[dict[str, Any]]:
+        """The property definitions of an object type, as HubSpot gives them.
+
+        :raises SettingsError: there is no such object type.
+        """
+        path = protocol.properties_path(protocol.checked_object_type(object_type), self.settings().api_version)
+        try:
+            reply = self.request("GET", path)
+        except RequestRefusedError as error:
+            if error.status in (400, 404):
+                raise SettingsError(
+                    f"object_type {object_type!r} is unknown to this HubSpot account: {error}",
+                    correlation_id=error.correlation_id,
+                ) from error
+            raise
+        results = reply.get("results") if isinstance(reply, dict) else None
+        return [entry for entry in results if isinstance(entry, dict)] if isinstance(results, list) else []
+
+    def account(self) -> dict[str, Any]:
+        """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ..."""
+        details = self.request("GET", protocol.account_path(self.settings().api_version))
+        return details if isinstance(details, dict) else {}
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the connection works, and a sentence for the connection form's button."""
+        try:
+            details = self.account()
+        except Exception as error:  # noqa: BLE001 - the form shows what it is, whatever it is
+            return False, str(error)
+        limiter = self.limiter()
+        kind = str(details.get("accountType") or "unknown").lower().replace("_", " ")
+        limit = f"{limiter.requests_per_10_seconds:.0f} requests per 10 s"
+        left = f", {limiter.daily_remaining:,} calls left today" if limiter.daily_remaining is not None else ""
+        return True, f"HubSpot account {details.get('portalId', 'unknown')} ({kind}): {limit}{left}"
+
+    # --- batches -----------------------------------------------------------------------------------------------
+
+    def batch_update(self, object_type: str, rows: Any, **options: Any) -> SyncReport:
+        """Update records from rows, and say what became of each.
+
+        :param object_type: ``contacts``, ``2-1234567``, ``p1_pets``, ...
+        :param rows: dicts, a DataFrame, ``SqlRows``, a path, ...: whatever the operator takes.
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.SyncOptions`.
+        :returns: the report; ``report.raise_for_rejected()`` fails if too many rows did.
+        :raises HubSpotError: the sync could not be done or not be finished; ``error.report`` says how far it came.
+        """
+        run = self.start_batch_update(object_type, rows, SyncOptions(**options))
+        for _ in run:
+            pass
+        return run.report
+
+    def iter_batch_update(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
+        """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""
+        yield from self.start_batch_update(object_type, rows, SyncOptions(**options))
+
+    def start_batch_update(self, object_type: str, rows: Any, options: SyncOptions) -> BatchUpdateRun:
+        """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
+
+        :raises SettingsError: a setting is wrong.
+        """
+        return BatchUpdateRun(self, object_type, rows, options)
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def settings(self) -> ConnectionSettings:
+        """The connection, read once and checked.
+
+        :raises SettingsError: naming the field that is wrong.
+        """
+        if self._settings is None:
+            self._settings = ConnectionSettings.from_connection(self.get_connection(self.hubspot_conn_id))
+        return self._settings
+
+    def limiter(self) -> RateLimiter:
+        """The pace that everything of this hook shares."""
+        if self._limiter is None:
+            self._limiter = RateLimiter(requests_per_10_seconds=self.settings().requests_per_10_seconds)
+        return self._limiter
+
+    def dispatcher(self, transport: ThreadedTransport, max_in_flight: int, counters: Counters) -> Dispatcher:
+        """What carries requests through pacing and retries."""
+        return Dispatcher(
+            transport=transport,
+            limiter=self.limiter(),
+            random=random.random,
+            max_in_flight=max_in_flight,
+            counters=counters,
+        )
+
+    def transport(self, threads: int) -> ThreadedTransport:
+        """Sender threads for up to so many requests at once."""
+        return ThreadedTransport(
+            options=_send_options(self.settings()),
+            new_session=self._new_session,
+            authorization=self._authorization,
+            threads=threads,
+        )
+
+    @property
+    def api_version(self) -> str:
+        """The dated version in every path."""
+        return self.settings().api_version
+
+    def _authorization(self) -> str:
+        return f"Bearer {self.settings().token}"
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # what the environment says is in the send options; no netrc in place of the token
+        session.headers.update({"User-Agent": user_agent(), "Content-Type": "application/json"})
+        session.mount("http://", TCPKeepAliveAdapter())
+        session.mount("https://", TCPKeepAliveAdapter())
+        return session
+
+
+def user_agent() -> str:
+    """``airflow-provider-hubbatch/0.1.0 apache-airflow/3.3.2``"""
+    from airflow import __version__ as airflow_version  # noqa: PLC0415 - lazy in Airflow itself
+
+    return f"airflow-provider-hubbatch/{__version__} apache-airflow/{airflow_version}"
+
+
+def _send_options(settings: ConnectionSettings) -> SendOptions:
+    """The connection's transport settings, with the environment's proxies and CA bundle where it says nothing."""
+    session = requests.Session()
+    session.trust_env = settings.trust_env
+    merged = session.merge_environment_settings(
+        settings.base_url, settings.proxies or {}, stream=None, verify=settings.verify, cert=settings.cert
+    )
+    return SendOptions(
+        base_url=settings.base_url,
+        timeout_seconds=settings.timeout_seconds,
+        verify=True if merged["verify"] is None else merged["verify"],
+        cert=merged["cert"],
+        proxies=dict(merged["proxies"]),
+    )

@@ -1,0 +1,170 @@
+"""The operator: rows from an upstream task into HubSpot, and what became of every row into XCom.
+
+A DAG file that imports this module loads neither pandas nor requests: those come when the task runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+
+from airflow_provider_hubbatch.core.errors import HubSpotError, SyncStoppedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.run import BatchUpdateRun
+
+# What Airflow's retries can mend; everything else fails for good.
+_WORTH_A_RETRY = (UnavailableError, SyncStoppedError)
+
+
+class HubSpotBatchUpdateOperator(BaseOperator):
+    """Update HubSpot CRM records from rows, 100 a request, and account for every row.
+
+    Everything that can be written is written; then the task fails if more rows than ``max_rejected`` were rejected
+    or unknown. XComs, pushed in success and failure: ``return_value`` (a summary), ``rejected`` (the first 1,000
+    rejected and unknown outcomes, with their source rows), ``results`` (every outcome, up to 1,000 rows).
+
+    :param object_type: ``contacts``, ``companies``, ``deals``, ``tickets``, ``2-1234567``, ``p1_pets``: any CRM
+        object. Templated.
+    :param rows: a list of dicts, a list of such lists (a mapped upstream task's output), a DataFrame, any iterable of
+        dicts, ``SqlRows``, ``FileRows``, or the path of a ``.parquet``, ``.csv`` or ``.jsonl`` file. Two rows of one
+        record take effect in input order. Templated.
+    :param id_column: the column that names the record. Templated.
+    :param id_property: ``None``: ``id_column`` holds record ids; else the unique property whose value it holds.
+        Templated.
+    :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
+        Templated.
+    :param null_values: ``skip``: a null leaves the property alone; ``clear``: it empties it.
+    :param missing_ok: a record that HubSpot doesn't have is counted as ``missing``, not held against the task.
+    :param max_rejected: rows that may fail before the task does: a count (int) or a share (float below 1).
+    :param preflight: check columns and values against HubSpot's property definitions before anything is sent.
+    :param validate_only: everything but the update: what would be sent is ``not_sent``.
+    :param max_in_flight: requests under way at once.
+    :param requests_per_10_seconds: send at most so many; ``None``: as the connection says, else as HubSpot's replies.
+    :param hubspot_conn_id: the connection. Templated.
+    """
+
+    template_fields: Sequence[str] = (
+        "object_type",
+        "rows",
+        "id_column",
+        "id_property",
+        "properties",
+        "hubspot_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json"}
+    ui_color = "#ffe8de"
+
+    def __init__(
+        self,
+        *,
+        object_type: str,
+        rows: Any,
+        id_column: str = "id",
+        id_property: str | None = None,
+        properties: Sequence[str] | Mapping[str, str] | None = None,
+        null_values: str = "skip",
+        missing_ok: bool = False,
+        max_rejected: float = 0,
+        preflight: bool = True,
+        validate_only: bool = False,
+        max_in_flight: int = 16,
+        requests_per_10_seconds: int | None = None,
+        hubspot_conn_id: str = "hubspot_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.object_type = object_type
+        self.rows = rows
+        self.id_column = id_column
+        self.id_property = id_property
+        self.properties = properties
+        self.null_values = null_values
+        self.missing_ok = missing_ok
+        self.max_rejected = max_rejected
+        self.preflight = preflight
+        self.validate_only = validate_only
+        self.max_in_flight = max_in_flight
+        self.requests_per_10_seconds = requests_per_10_seconds
+        self.hubspot_conn_id = hubspot_conn_id
+        self._run: BatchUpdateRun | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the batch update.
+
+        :returns: the summary.
+        :raises AirflowFailException: no retry would help; its cause says why.
+        :raises HubSpotError: a retry may help.
+        """
+        try:
+            self._run = self._start()
+            try:
+                for _ in self._run:
+                    pass
+            finally:
+                self._push(context, self._run.report)
+            self._run.report.raise_for_rejected()
+        except _WORTH_A_RETRY:
+            raise
+        except HubSpotError as error:
+            raise AirflowFailException(str(error)) from error
+        return self._run.report.summary()
+
+    def on_kill(self) -> None:
+        """Start no more requests; the task then accounts for its rows and ends by itself."""
+        if self._run is not None:
+            self._run.stop()
+
+    def _start(self) -> BatchUpdateRun:
+        from airflow_provider_hubbatch.core.options import SyncOptions  # noqa: PLC0415 - when the task runs
+        from airflow_provider_hubbatch.hooks import HubSpotHook  # noqa: PLC0415 - loads requests
+
+        options = SyncOptions(
+            id_column=self.id_column,
+            id_property=self.id_property,
+            properties=self.properties,
+            null_values=self.null_values,
+            missing_ok=self.missing_ok,
+            max_rejected=self.max_rejected,
+            preflight=self.preflight,
+            validate_only=self.validate_only,
+            max_in_flight=self.max_in_flight,
+            requests_per_10_seconds=self.requests_per_10_seconds,
+        )
+        rows = self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows
+        return HubSpotHook(self.hubspot_conn_id).start_batch_update(self.object_type, rows, options)
+
+    def _push(self, context: Context, report: SyncReport) -> None:
+        """Push the XComs: also ``return_value``, which Airflow pushes for successful tasks only."""
+        if not self.do_xcom_push:
+            return
+        ti = context["ti"]
+        ti.xcom_push(key="return_value", value=report.summary())
+        ti.xcom_push(key="rejected", value=[outcome.as_dict() for outcome in report.rejected])
+        results = report.results()
+        if results is not None:
+            ti.xcom_push(key="results", value=results)
+
+    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        """Render as ever, then hide the rows from "Rendered Templates": they are data, and may be many."""
+        super()._do_render_template_fields(parent, *args, **kwargs)
+        if parent is self and not isinstance(self.rows, _RenderedRows):
+            self.rows = _RenderedRows(self.rows)
+
+
+class _RenderedRows:
+    """Rows that show what they are instead of what is in them."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        from airflow_provider_hubbatch.sources import describe  # noqa: PLC0415 - when the task runs
+
+        return describe(self.rows)

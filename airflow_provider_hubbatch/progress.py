@@ -1,0 +1,91 @@
+"""How a sync is going, as lines of a task's log: by time, never by row, and without any row's value."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+
+    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.engine import Progress
+
+# Often enough to see that it moves, rare enough that a long sync's log can be read.
+LOG_EVERY_SECONDS = 10.0
+
+
+class ProgressLog:
+    """Logs where a sync is, every ten seconds.
+
+    :param total_rows: where it is known beforehand.
+    """
+
+    def __init__(
+        self,
+        log: Logger,
+        report: SyncReport,
+        limiter: RateLimiter,
+        *,
+        total_rows: int | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._report = report
+        self._limiter = limiter
+        self._total_rows = total_rows
+        self._clock = clock
+        self._started_at = self._next_at = clock()
+        self._next_at += LOG_EVERY_SECONDS
+
+    def tick(self, progress: Progress) -> None:
+        """Log a line, if it is time for one."""
+        now = self._clock()
+        if now >= self._next_at:
+            self._next_at = now + LOG_EVERY_SECONDS
+            self._log.info("%s", self.line(progress, now - self._started_at))
+
+    def line(self, progress: Progress, seconds: float) -> str:
+        """``12,400 of 100,000 rows (12 %), 1,850 rows/s, about 47 s left; 3 rejected; ...``"""
+        done = progress.rows_settled
+        rate = done / seconds if seconds > 0 else 0.0
+        parts = [f"{done:,} rows"]
+        if self._total_rows:
+            parts = [f"{done:,} of {self._total_rows:,} rows ({100 * done / self._total_rows:.0f} %)"]
+        parts.append(f"{rate:,.0f} rows/s")
+        if self._total_rows and rate > 0:
+            parts.append(f"about {duration((self._total_rows - done) / rate)} left")
+        counters = progress.counters
+        spent = f"{counters.requests:,} requests ({counters.retries:,} retries, {counters.rate_limited:,} rate limited)"
+        return "; ".join([", ".join(parts), *self._trouble(), spent, *self._quota()])
+
+    def _trouble(self) -> list[str]:
+        counts = {status.value: count for status, count in self._report.counts.items()}
+        return [f"{counts[name]:,} {name}" for name in ("rejected", "unknown", "missing") if counts.get(name)]
+
+    def _quota(self) -> list[str]:
+        left = self._limiter.daily_remaining
+        return [] if left is None else [f"{left:,} calls left today"]
+
+
+def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
+    """What became of a sync, in one line."""
+    counts = {status.value: count for status, count in report.counts.items() if count}
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no rows"
+    rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.seconds > 0 and report.rows else ""
+    spent = f"{report.requests:,} requests ({report.retries:,} retries, {report.rate_limited:,} rate limited"
+    isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
+    left = f"; {daily_remaining:,} calls left today" if daily_remaining is not None else ""
+    return f"{report.object_type}: {outcomes} in {duration(report.seconds)}{rate}; {spent}{isolation}{left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``4.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 - two digits
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
