@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import count, repeat
 from typing import Any, Final, get_args
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
@@ -248,6 +248,8 @@ class RowMapping:
         self.spec = spec
         self.names = names
         self._properties = properties
+        # record ids have one spelling only, once they are converted
+        self._by_record_id = spec.id_property in {None, RECORD_ID_PROPERTY}
         self._converters: dict[Any, Converter] = {}
 
     def definition(self, name: str) -> PropertyDefinition | None:
@@ -274,10 +276,13 @@ class RowMapping:
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         refused = _refused(chunk, [identifiers, *cells])
         properties = _properties_by_row(names, cells, chunk.length)
-        rows = zip(given, identifiers, properties, strict=True)
+        keys = identifiers if self._by_record_id else map(_key, identifiers)
+        rows = zip(count(), count(chunk.first_row), given, identifiers, keys, properties, strict=False)
         return [
-            _input(chunk, offset, row) if offset not in refused else _rejected(chunk, offset, row[0], refused[offset])
-            for offset, row in enumerate(rows)
+            Input(row, given_id, identifier, key, written, (chunk, offset))
+            if written and offset not in refused
+            else _not_sent(chunk, offset, given_id, refused.get(offset, ()))
+            for offset, row, given_id, identifier, key, written in rows
         ]
 
     def _converter(self, column: Any, name: Any) -> Converter:
@@ -299,6 +304,10 @@ class RowMapping:
         return lambda values: [None if converted is None else refusal for converted in convert(values)]
 
 
+def _key(identifier: str | Invalid) -> str:
+    return order_key(identifier) if isinstance(identifier, str) else ""
+
+
 def _refused(chunk: Chunk, columns: Iterable[Sequence[Converted]]) -> dict[int, list[Invalid]]:
     """What is wrong, by row offset: the row as a whole, its id, its values in the order of the columns."""
     refused = {offset: [Invalid("INVALID_ROW", reason)] for offset, reason in chunk.invalid.items()}
@@ -311,21 +320,21 @@ def _refused(chunk: Chunk, columns: Iterable[Sequence[Converted]]) -> dict[int, 
     return refused
 
 
-def _properties_by_row(
-    names: Sequence[str], cells: Sequence[Sequence[Converted]], length: int
-) -> Iterator[dict[str, Any]]:
+def _properties_by_row(names: Sequence[str], cells: Sequence[Sequence[Converted]], length: int) -> list[dict[str, Any]]:
+    """One dict a row; what leaves a property alone is taken out again, since few columns have gaps."""
     if not cells:
-        return ({} for _ in range(length))
-    rows = zip(*cells, strict=True)
-    if any(None in column for column in cells):
-        return ({name: cell for name, cell in zip(names, row, strict=True) if cell is not None} for row in rows)
-    # as above, twice as fast, for columns without a gap
-    return map(dict, map(zip, repeat(names), rows))
+        return [{} for _ in range(length)]
+    rows = list(map(dict, map(zip, repeat(names), zip(*cells, strict=True))))
+    for name, column in zip(names, cells, strict=True):
+        if None in column:
+            for row, cell in zip(rows, column, strict=True):
+                if cell is None:
+                    del row[name]
+    return rows
 
 
-def _input(chunk: Chunk, offset: int, row: tuple[Any, Any, dict[str, str]]) -> Input | RowOutcome:
-    given, identifier, properties = row
-    if not properties:
+def _not_sent(chunk: Chunk, offset: int, given: Any, reasons: Sequence[Invalid]) -> RowOutcome:
+    if not reasons:
         return RowOutcome(
             row=chunk.first_row + offset,
             id=given,
@@ -333,10 +342,6 @@ def _input(chunk: Chunk, offset: int, row: tuple[Any, Any, dict[str, str]]) -> I
             category="NOTHING_TO_WRITE",
             message="the row has a value for no property",
         )
-    return Input(chunk.first_row + offset, given, identifier, order_key(identifier), properties, (chunk, offset))
-
-
-def _rejected(chunk: Chunk, offset: int, given: Any, reasons: Sequence[Invalid]) -> RowOutcome:
     return RowOutcome(
         row=chunk.first_row + offset,
         id=None if given is MISSING else given,

@@ -79,7 +79,7 @@ class Rule:
 
     def _for_type(self, kind: type) -> _OneValue:
         found = self.by_type.get(kind)
-        if found is None and kind.__name__ == "Timestamp" and kind.__module__.startswith("pandas."):
+        if found is None and kind.__name__ == "Timestamp" and scalars.library(kind) == "pandas":
             # pandas' time is a datetime in all that counts here, and slow to unwrap
             found = self.by_type.get(datetime)
         return found or self._unwrapped

@@ -23,6 +23,10 @@ class RefusedError(ValueError):
 # The last two are for objects of unknown libraries: whatever they answer, the row is rejected and the sync goes on.
 REFUSALS: Final = (ValueError, ArithmeticError, TypeError, AttributeError)
 
+# 2024-05-01T12:34:56.789, and the day of it
+_ISO_LENGTH: Final = 23
+_DAY_LENGTH: Final = 10
+_MIDNIGHT: Final = "T00:00:00.000"
 # Above the digits of the greatest float (309) and of the smallest (324 places); "1e999999999" would fill the memory.
 MAX_DIGITS: Final = 400
 _SORTABLE: Final = (str, int, float, Decimal, date, UUID)
@@ -64,13 +68,18 @@ def plain(value: Any) -> Any:
         return plain(value.value)
     if type(value).__module__ == "numpy":
         return _from_numpy(value)
-    if type(value).__module__.startswith("pyarrow.") and hasattr(value, "as_py"):
+    if library(type(value)) == "pyarrow" and hasattr(value, "as_py"):
         return plain(value.as_py())
     for unwrap in (_from_text_or_number, _from_time, _from_collection):
         found = unwrap(value)
         if found is not None:
             return found
     return value
+
+
+def library(kind: type) -> str:
+    """The top-level package of a type: ``pandas`` for a Timestamp, whose module moved between pandas 2 and 3."""
+    return kind.__module__.partition(".")[0]
 
 
 def is_null(value: Any) -> bool:
@@ -81,7 +90,7 @@ def is_null(value: Any) -> bool:
         return value.is_nan()
     kind = type(value)
     if kind.__name__ in {"NAType", "NaTType"}:
-        return kind.__module__.startswith("pandas.")
+        return library(kind) == "pandas"
     if isinstance(value, float) or (kind.__module__ == "numpy" and not hasattr(value, "__len__")):
         return bool(value != value)  # noqa: PLR0124 - that is how NaN is told
     return False
@@ -261,13 +270,17 @@ def moment_of_epoch(milliseconds: float | Decimal) -> datetime:
 
 def text_of_datetime(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, finer parts cut off; a time without zone is UTC."""
-    if value.tzinfo is not None:
-        if value.utcoffset() is not None:
-            value = value.astimezone(UTC)
-        value = value.replace(tzinfo=None)
+    text = _iso(value)
+    if len(text) > _ISO_LENGTH:
+        # longer by an offset
+        text = _iso(value.astimezone(UTC))[:_ISO_LENGTH]
+    return text + "Z"
+
+
+def _iso(value: datetime) -> str:
     _check_year(value)
-    # the base class's method: a subclass (Timestamp, pendulum) has its own signature and nanoseconds
-    return datetime.isoformat(value, "T", "milliseconds") + "Z"
+    # the base class's method: a subclass (Timestamp, pendulum) has another signature, or writes nanoseconds
+    return datetime.isoformat(value, "T", "milliseconds")
 
 
 def datetime_of_date(value: date) -> str:
@@ -295,17 +308,12 @@ def date_of_datetime(value: datetime) -> str:
 
     Midnight in its own zone is that day; any other time is too, as long as UTC has the same day.
     """
-    own = (value.year, value.month, value.day)
-    if value.tzinfo is not None and value.utcoffset() is not None and not _is_midnight(value):
-        moment = value.astimezone(UTC)
-        if own != (moment.year, moment.month, moment.day):
+    text = _iso(value)
+    if len(text) > _ISO_LENGTH and not text.startswith(_MIDNIGHT, _DAY_LENGTH):
+        moment = _iso(value.astimezone(UTC))
+        if moment[:_DAY_LENGTH] != text[:_DAY_LENGTH]:
             raise RefusedError("its day in its own zone is another than in UTC: make it a date first")
-    _check_year(value)
-    return date(*own).isoformat()
-
-
-def _is_midnight(value: datetime) -> bool:
-    return not (value.hour or value.minute or value.second or value.microsecond)
+    return text[:_DAY_LENGTH]
 
 
 def date_of_text(text: str) -> str:
