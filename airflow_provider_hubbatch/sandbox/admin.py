@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_hubbatch.sandbox.controls import Controls
 from airflow_provider_hubbatch.sandbox.pages import overview
@@ -40,6 +40,7 @@ def add_admin_routes(app: FastAPI, portal: Portal) -> None:
     """Adds the routes: they need no token, and take no part in limits, faults and latency."""
     admin = _Admin(portal)
     app.get("/")(admin.page)
+    app.get("/favicon.ico")(admin.no_icon)
     app.get("/_sandbox/state")(admin.state)
     app.get("/_sandbox/requests")(admin.requests)
     app.get("/_sandbox/objects/{object_type}")(admin.objects)
@@ -57,6 +58,9 @@ class _Admin:
     async def page(self) -> HTMLResponse:
         with self._portal.lock:
             return HTMLResponse(overview(self._portal))
+
+    async def no_icon(self) -> Response:
+        return Response(status_code=204)
 
     async def state(self) -> JSONResponse:
         return JSONResponse(self._controls.state())

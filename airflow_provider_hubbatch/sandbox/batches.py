@@ -204,7 +204,7 @@ def _write(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
     for row in rows:
         if row.record is None or (row.is_merged and not behaviours.merged_ids_write):
             continue
-        changed = store.write(table, row.record, row.checked.values)
+        changed = store.write(table, row.record, row.checked.values, batch.started_at)
         if not row.is_merged:
             results.append(_result(batch, row, row.record, changed))
     return results
@@ -213,7 +213,7 @@ def _write(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
 def _create(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
     results = []
     for row in rows:
-        record = batch.portal.store.create(batch.table, row.checked.values)
+        record = batch.portal.store.create(batch.table, row.checked.values, at=batch.started_at)
         results.append(_result(batch, row, record, row.checked.values))
     return results
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_hubbatch.sandbox.records import believable_record
 from airflow_provider_hubbatch.sandbox.schema import ObjectType, PropertyDefinition, seeded_properties
 from airflow_provider_hubbatch.sandbox.store import ConditionalRule, Record, Table
-from airflow_provider_hubbatch.sandbox.values import InvalidValueError, stored_value
+from airflow_provider_hubbatch.sandbox.values import InvalidValueError, stored_value, timestamp
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.faults import FaultScript
@@ -80,13 +80,14 @@ class Controls:
                 random = Random(f"{self._portal.settings.seed} {object_type}")
                 first = len(table.records) + 1
                 rows = (believable_record(object_type, first + offset, random) for offset in range(records))
-                return [self._portal.store.create(table, row).id for row in rows]
+                now = timestamp(self._portal.now())
+                return [self._portal.store.create(table, row, at=now).id for row in rows]
             return [self._add_record(table, dict(row)).id for row in records]
 
     def _add_record(self, table: Table, row: dict[str, Any]) -> Record:
         record_id = row.pop("id", None)
         values = {name: _stored(table, name, value) for name, value in row.items()}
-        return self._portal.store.create(table, values, None if record_id is None else str(record_id))
+        return self._portal.store.create(table, values, record_id=None if record_id is None else str(record_id))
 
     def set_value(self, object_type: str, record_id: str, property_name: str, value: str | None) -> None:
         """Sets a property, as somebody in HubSpot's app would.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_hubbatch.sandbox.schema import OBJECT_TYPES, ObjectType, PropertyDefinition, seeded_properties
 from airflow_provider_hubbatch.sandbox.values import timestamp
@@ -18,16 +18,14 @@ RECENT_CHANGES = 200
 _PORTAL_PREFIX = re.compile(r"p\d+_")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One property of one record that got another value."""
+class Change(NamedTuple):
+    """A record that got other values."""
 
     at: str
     object_type: str
     record_id: str
-    property_name: str
-    before: str | None
-    after: str | None
+    before: dict[str, str | None]
+    after: dict[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +80,7 @@ class Table:
     :param records: By id, archived ones included.
     :param merged: Ids that were merged away, each with the surviving record's.
     :param owners_of: For each unique property (and for a contact's email addresses), value to record id.
+    :param indexed: The properties whose values are in ``owners_of``.
     """
 
     object_type: ObjectType
@@ -90,14 +89,15 @@ class Table:
     merged: dict[str, str] = field(default_factory=dict)
     rules: list[ConditionalRule] = field(default_factory=list)
     owners_of: dict[str, dict[str, str]] = field(default_factory=dict)
+    indexed: set[str] = field(default_factory=set)
     last_id: int = 0
 
     def __post_init__(self) -> None:
-        for name, definition in self.definitions.items():
-            if definition.has_unique_value:
-                self.owners_of[name] = {}
+        for definition in self.definitions.values():
+            self.add_property(definition)
         if self.object_type.name == "contacts":
             self.owners_of["email"] = {}
+            self.indexed |= {"email", "hs_additional_emails"}
 
     def live(self, record_id: str) -> Record | None:
         """The record of this id, unless it is archived or merged away."""
@@ -122,6 +122,7 @@ class Table:
         self.definitions[definition.name] = definition
         if definition.has_unique_value:
             self.owners_of.setdefault(definition.name, {})
+            self.indexed.add(definition.name)
 
     def shown_by_default(self) -> tuple[str, ...]:
         """The properties that HubSpot returns unasked."""
@@ -165,43 +166,46 @@ class Store:
             raise KeyError(f"No object type {name!r}; there are {', '.join(self.tables)}.")
         return table
 
-    def create(self, table: Table, properties: Mapping[str, str | None], record_id: str | None = None) -> Record:
-        """A new record, with these stored values."""
+    def create(
+        self,
+        table: Table,
+        properties: Mapping[str, str | None],
+        *,
+        record_id: str | None = None,
+        at: str | None = None,
+    ) -> Record:
+        """A new record, with these stored values.
+
+        :param at: Its time; ``None``: now.
+        """
         table.last_id += 1
         while record_id is None and str(table.last_id) in table.records:
             table.last_id += 1
-        now = timestamp(self._now())
-        record = Record(record_id or str(table.last_id), {}, now, now)
+        at = at or timestamp(self._now())
+        record = Record(record_id or str(table.last_id), dict(properties), at, at)
         table.records[record.id] = record
-        for name, value in properties.items():
-            record.properties[name] = value
-            _index(table, record, name, None, value)
+        for name in properties.keys() & table.indexed:
+            _index(table, record, name, None, properties[name])
         return record
 
-    def write(self, table: Table, record: Record, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    def write(
+        self, table: Table, record: Record, values: Mapping[str, str | None], at: str | None = None
+    ) -> dict[str, str | None]:
         """Sets stored values, and the record's ``updated_at`` if any differs.
 
+        :param at: The time; ``None``: now.
         :returns: What changed.
         """
         stored = record.properties
         changed = {name: value for name, value in values.items() if (stored.get(name) or "") != (value or "")}
         if not changed:
             return changed
-        record.updated_at = timestamp(self._now())
-        for name, value in changed.items():
-            before = stored.get(name)
-            stored[name] = value
-            _index(table, record, name, before, value)
-            self.recent_changes.append(
-                Change(
-                    at=record.updated_at,
-                    object_type=table.object_type.name,
-                    record_id=record.id,
-                    property_name=name,
-                    before=before,
-                    after=value,
-                )
-            )
+        record.updated_at = at or timestamp(self._now())
+        before = {name: stored.get(name) for name in changed}
+        stored.update(changed)
+        for name in changed.keys() & table.indexed:
+            _index(table, record, name, before[name], changed[name])
+        self.recent_changes.append(Change(record.updated_at, table.object_type.name, record.id, before, changed))
         return changed
 
     def archive(self, table: Table, record_id: str) -> None:
