@@ -171,14 +171,14 @@ def test_a_bad_value_refuses_the_batch(pair: Pair, name: str, value: str, code: 
     assert pair.sandbox.objects("contacts")["1"]["properties"]["firstname"] != "New"
 
 
-@pytest.mark.parametrize(("details", "count"), [("all", 2), ("first", 1), ("none", 0)])
-def test_details_may_be_fewer_than_the_problems(make: MakeSandbox, details: str, count: int) -> None:
+@pytest.mark.parametrize(("details", "shown"), [("all", 2), ("first", 1), ("none", 0)])
+def test_details_may_be_fewer_than_the_problems(make: MakeSandbox, details: str, shown: int) -> None:
     """Errors may be missing, or hold fewer entries than the message's list."""
     client = make(behaviours={"error_details": details}).client
     response = client.update(row("1", {"plan": "a"}), row("2", {"plan": "b"}))
     assert len(listed_problems(response)) == 2
-    assert len(response.json().get("errors", [])) == count
-    assert ("errors" in response.json()) == (count > 0)
+    assert len(response.json().get("errors", [])) == shown
+    assert ("errors" in response.json()) == (shown > 0)
 
 
 def test_messages_may_leave_the_value_out(make: MakeSandbox) -> None:
