@@ -12,10 +12,10 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Run the example DAG in a real Airflow against a local HubSpot, and show what happened
-	@$(BIN)/python demo/run_demo.py
+	@$(BIN)/python -m demo.run_demo
 
 airflow: $(READY)  ## Airflow's web page with the example DAGs and a local HubSpot, until Ctrl-C
-	@$(BIN)/python demo/run_airflow.py
+	@$(BIN)/python -m demo.run_airflow
 
 test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -39,6 +40,7 @@ class Standalone:
     :param dags_folder: where its DAG files are.
     :param environment: more environment variables, such as connections.
     :param port: the API server's port; a free one when ``None``.
+    :param stop: once it is set, the start is no longer waited for.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Standalone:
         environment: Mapping[str, str] | None = None,
         *,
         port: int | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -64,6 +67,7 @@ class Standalone:
             }
             | dict(environment or {})
         )
+        self._stop = stop or threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -109,9 +113,8 @@ class Standalone:
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
                 raise RuntimeError(f"airflow standalone ended with {self._process.returncode}; see {self.log_path}")
-            if self._is_healthy():
+            if self._is_healthy() or self._stop.wait(0.5):
                 return
-            time.sleep(0.5)
         raise TimeoutError(f"airflow standalone isn't healthy after {HEALTHY_WITHIN_SECONDS} s; see {self.log_path}")
 
     def _is_healthy(self) -> bool:

@@ -1,0 +1,112 @@
+"""The example DAGs do in a real Airflow what they are there to show."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.check import wrong_records
+from demo.run_demo import CHANGED, CHANGED_PROPERTIES, NIGHTLY, NIGHTLY_PROPERTIES
+from demo.setting import EXAMPLE_DAGS, Setting, seeded_setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.airflow_dags import RunDag
+
+pytestmark = pytest.mark.airflow
+
+DAG_FILES = sorted(EXAMPLE_DAGS.glob("*.py"))
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
+    """The demo's warehouse and its HubSpot, with the connections that the example DAGs name."""
+    with seeded_setting(tmp_path) as seeded:
+        for name, value in seeded.connections.items():
+            monkeypatch.setenv(name, value)
+        yield seeded
+
+
+def test_changed_customers_reach_hubspot_and_come_back(run_dag: RunDag, setting: Setting) -> None:
+    """HubSpot has every accepted row, none of a rejected one, and the warehouse has HubSpot's ids and times."""
+    before = setting.sandbox.objects("contacts")
+    result = run_dag(EXAMPLE_DAGS / f"{CHANGED}.py")
+    after = setting.sandbox.objects("contacts")
+
+    assert result.state == "success"
+    rows = result.xcom("changed_customers")
+    outcomes = result.xcom("update_contacts", "results")
+    rejected = result.xcom("update_contacts", "rejected")
+    assert [outcome["row"] for outcome in outcomes] == list(range(len(rows)))
+    assert {outcome["category"] for outcome in rejected} == {
+        "INVALID_DATE",
+        "INVALID_EMAIL",
+        "INVALID_OPTION",
+        "OBJECT_NOT_FOUND",
+    }
+    wrong = wrong_records(
+        rows,
+        id_column="customer_number",
+        id_property="customer_number",
+        properties=CHANGED_PROPERTIES,
+        rejected_ids={outcome["id"] for outcome in rejected},
+        before=before,
+        after=after,
+    )
+    assert wrong == []
+    assert sum(result.xcom("report_rejected").values()) == len(rejected)
+
+    done = {outcome["id"]: outcome for outcome in outcomes if outcome["status"] == "updated"}
+    table = {row["customer_number"]: row for row in setting.rows()}
+    assert {number: table[number]["hubspot_id"] for number in done} == {
+        number: float(outcome["record_id"]) for number, outcome in done.items()
+    }
+    assert all(table[number]["hubspot_updated_at"] == after[o["record_id"]]["updatedAt"] for number, o in done.items())
+    assert all(table[outcome["id"]]["hubspot_updated_at"] is None for outcome in rejected)
+
+
+def test_a_second_run_sends_only_what_is_left(run_dag: RunDag, setting: Setting) -> None:
+    """What was written back isn't sent again; the rejected rows are, until somebody mends them."""
+    first = run_dag(EXAMPLE_DAGS / f"{CHANGED}.py")
+    second = run_dag(EXAMPLE_DAGS / f"{CHANGED}.py")
+    rejected = {outcome["id"] for outcome in first.xcom("update_contacts", "rejected")}
+    assert {row["customer_number"] for row in second.xcom("changed_customers")} == rejected
+    # Now every row fails, which is more than one in twenty: the run says so, and its reports are there all the same
+    assert second.state == "failed"
+    assert second.task_state("update_contacts") == "failed"
+    assert second.task_state("report_rejected") == "success"
+    assert second.xcom("write_back") == 0
+
+
+def test_a_frame_with_float_ids_reaches_hubspot(run_dag: RunDag, setting: Setting) -> None:
+    """Every row of a DataFrame is in the record that its float id names; those without an id are told."""
+    rows, before = setting.rows(), setting.sandbox.objects("contacts")
+    result = run_dag(EXAMPLE_DAGS / f"{NIGHTLY}.py")
+    assert result.state == "success"
+    rejected = result.xcom("update_contacts", "rejected")
+    wrong = wrong_records(
+        rows,
+        id_column="hubspot_id",
+        id_property="hs_object_id",
+        properties=NIGHTLY_PROPERTIES,
+        rejected_ids={outcome["id"] for outcome in rejected},
+        before=before,
+        after=setting.sandbox.objects("contacts"),
+    )
+    assert wrong == []
+    summary = result.xcom("update_contacts")
+    assert summary["rows"] == len(rows) == summary["updated"] + summary["rejected"]
+    assert summary["rejected_by_category"]["MISSING_ID"] == sum(row["hubspot_id"] is None for row in rows)
+    assert f"{summary['updated']:,} of {len(rows):,}" in result.xcom("tell")
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_an_example_names_its_dag_after_its_file(path: Path) -> None:
+    """Whoever sees the DAG in Airflow finds its file, and the file starts with what it shows."""
+    module = ast.parse(path.read_text())
+    assert ast.get_docstring(module)
+    assert path.stem in {node.name for node in module.body if isinstance(node, ast.FunctionDef)}

@@ -1,0 +1,147 @@
+"""The package as Airflow, pip and a reader of its source meet it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+import airflow_provider_hubbatch
+from airflow_provider_hubbatch import get_provider_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DISTRIBUTION = "airflow-provider-hubbatch"
+ROOT = Path(airflow_provider_hubbatch.__file__).parent
+REPOSITORY = ROOT.parent
+
+
+def airflow_cli(*arguments: str) -> Any:
+    """What an ``airflow ... -o json`` prints."""
+    told = subprocess.run(["airflow", *arguments, "-o", "json"], capture_output=True, text=True, check=True)
+    return json.loads(told.stdout[told.stdout.index("[") :])
+
+
+def test_provider_info_is_valid() -> None:
+    """Airflow accepts the provider's description."""
+    import airflow
+
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_provider_info_names_this_distribution() -> None:
+    """The description and what pip installs have one name and one version."""
+    assert get_provider_info()["package-name"] == DISTRIBUTION
+    assert importlib.metadata.metadata(DISTRIBUTION)["Name"] == DISTRIBUTION
+    assert importlib.metadata.version(DISTRIBUTION) == airflow_provider_hubbatch.__version__
+
+
+def test_provider_info_names_what_exists() -> None:
+    """Every module and class that the description names can be imported."""
+    info = get_provider_info()
+    modules = [name for kind in ("operators", "hooks") for entry in info[kind] for name in entry["python-modules"]]
+    classes = [entry["hook-class-name"] for entry in info["connection-types"]]
+    for name in modules:
+        __import__(name)
+    for name in classes:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(__import__(module, fromlist=[attribute]), attribute)
+
+
+@pytest.mark.airflow
+def test_airflow_lists_the_provider() -> None:
+    """``airflow providers list`` shows the package."""
+    mine = [row for row in airflow_cli("providers", "list") if row["package_name"] == DISTRIBUTION]
+    assert [row["version"] for row in mine] == [airflow_provider_hubbatch.__version__]
+
+
+@pytest.mark.airflow
+def test_airflow_lists_the_hook() -> None:
+    """``airflow providers hooks`` shows the connection type, imported without an error."""
+    mine = [row for row in airflow_cli("providers", "hooks") if row["connection_type"] == "hubspot"]
+    assert len(mine) == 1
+    assert mine[0]["class"] == "airflow_provider_hubbatch.hooks.HubSpotHook"
+    assert mine[0]["hook_name"] == "HubSpot"
+
+
+@pytest.mark.airflow
+@pytest.mark.xfail(strict=True, reason="the connection form's own fields are yet to come")
+def test_airflow_lists_the_connection_fields() -> None:
+    """``airflow providers widgets`` and ``behaviours`` show the connection form's own fields."""
+    fields = {row["connection_parameter_name"] for row in airflow_cli("providers", "widgets")}
+    assert {name for name in fields if "hubspot" in name}
+    behaviours = {row["field_behaviours"] for row in airflow_cli("providers", "behaviours")}
+    assert "hubspot" in behaviours
+
+
+def test_a_dag_file_pays_little_for_the_operator() -> None:
+    """Importing the operator after Airflow's SDK loads none of the heavy packages; the task does, when it runs."""
+    program = """
+import sys
+from airflow.sdk import DAG, BaseOperator, task
+before = set(sys.modules)
+import airflow_provider_hubbatch.operators
+print(sorted({name.split(".")[0] for name in set(sys.modules) - before} & {"numpy", "pandas", "pyarrow", "requests"}))
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "[]"
+
+
+def public_definitions(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """The module, its public classes and functions, and their public methods."""
+    module = ast.parse(path.read_text())
+    yield path.stem, module
+    for node in module.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+            yield node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from ((f"{node.name}.{method.name}", method) for method in public_methods(node))
+
+
+def public_methods(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for method in node.body:
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)) and not method.name.startswith("_"):
+            decorators = {ast.unparse(decorator) for decorator in method.decorator_list}
+            if not decorators & {"override", "overload"} and not any(d.endswith(".setter") for d in decorators):
+                yield method
+
+
+PUBLIC_MODULES = [
+    path for path in sorted(ROOT.rglob("*.py")) if not path.stem.startswith("_") or path.stem == "__init__"
+]
+
+
+@pytest.mark.parametrize("path", PUBLIC_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_public_has_a_docstring(path: Path) -> None:
+    """Every public module, class, function and method says what it is for."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bare = [
+        name for name, node in public_definitions(path) if isinstance(node, documented) and not ast.get_docstring(node)
+    ]
+    assert bare == []
+
+
+def test_pins_are_plain_and_complete() -> None:
+    """``constraints.txt`` holds ``name==version`` lines only, and what is installed here obeys them."""
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert all(name and version and " " not in name + version for name, version in pins.items())
+    installed = {name: importlib.metadata.version(name) for name in pins if _is_installed(name)}
+    assert {name: version for name, version in installed.items() if version != pins[name]} == {}
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
