@@ -27,13 +27,23 @@ from airflow_provider_hubbatch.core.errors import (
     SystematicRefusalError,
     UnavailableError,
 )
+from airflow_provider_hubbatch.core.lookup import (
+    NOT_FOUND,
+    LookupJob,
+    LookupQueue,
+    changed_properties,
+    not_found,
+    resolved,
+)
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
 from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, reconcile, reconcile_read_back
+from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from airflow_provider_hubbatch.core.lookup import Lookup
     from airflow_provider_hubbatch.core.protocol import BatchUpdate, ErrorInfo, Record, Reply, Request
     from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 
@@ -108,6 +118,7 @@ class Counters:
 class _Call:
     request: Request
     purpose: Any
+    reads: bool = False
     attempt: int = 0
     started_at: float | None = None
     maybe_applied: bool = False
@@ -179,9 +190,12 @@ class Dispatcher:
             and self.limiter.wait_seconds(self._transport.now()) <= 0
         )
 
-    def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0) -> None:
-        """Send a request, at once or later."""
-        call = _Call(request, purpose)
+    def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0, reads: bool = False) -> None:
+        """Send a request, at once or later.
+
+        :param reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
+        """
+        call = _Call(request, purpose, reads)
         if after_seconds > 0:
             self._delay(call, after_seconds)
         else:
@@ -282,6 +296,8 @@ class Dispatcher:
             rate_limited=reply.status == _TOO_MANY,
         )
         if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
+            if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
+                return retry.failure_from_reply(reply.status, reply.headers, None)
             return None
         self.counters.rate_limited += reply.status == _TOO_MANY
         call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
@@ -296,7 +312,7 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     """
     while not dispatcher.may_send():
         dispatcher.wait(wants_to_send=True)
-    dispatcher.send(request, None)
+    dispatcher.send(request, None, reads=True)
     ended: list[Done] = []
     while not ended:
         ended = dispatcher.wait(wants_to_send=False)
@@ -320,6 +336,9 @@ class _ReadBack:
     resent: bool
 
 
+_Job = _Update | _ReadBack | LookupJob
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a sync is to do, all checked.
@@ -329,6 +348,9 @@ class Plan:
     :param missing_ok: a record that HubSpot doesn't have is ``missing``, not ``rejected``.
     :param max_in_flight: requests under way at once.
     :param validate_only: send no update; what would be sent is ``not_sent``.
+    :param lookup: what to read of every record first; the update then goes by record id.
+    :param reads_to_the_end: also when the sync can't go on, so that every row has its outcome: not worth it for rows
+        that come from far away.
     """
 
     update: BatchUpdate
@@ -336,6 +358,8 @@ class Plan:
     missing_ok: bool = False
     max_in_flight: int = 16
     validate_only: bool = False
+    lookup: Lookup | None = None
+    reads_to_the_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +411,10 @@ class Sync:
         self._transport = transport
         self._tick = tick
         self._lanes = Lanes()
-        self._todo: list[_Update | _ReadBack] = []
+        self._lookups = LookupQueue(plan.lookup) if plan.lookup else None
+        # record -> how many lookups had been sent when it was written: what those read may be older
+        self._written: dict[str, int] = {}
+        self._todo: list[_Job] = []
         self._outcomes: list[RowOutcome] = []
         self._state = _State()
         # enough to keep every request slot busy while the next rows are prepared, and no more
@@ -423,7 +450,9 @@ class Sync:
     def _finished(self) -> bool:
         if self._state.fatal is not None:
             return True
-        return self._state.exhausted and not (self._dispatcher.pending or self._todo or len(self._lanes))
+        return self._state.exhausted and not (
+            self._dispatcher.pending or self._todo or len(self._lanes) or (self._lookups and len(self._lookups))
+        )
 
     # --- rows in -----------------------------------------------------------------------------------------------
 
@@ -442,10 +471,16 @@ class Sync:
     def _take_in(self, row: Input | RowOutcome) -> None:
         if isinstance(row, RowOutcome):
             self._outcomes.append(row)
-        elif self._plan.validate_only:
-            self._outcomes.append(_outcome(row, Status.NOT_SENT, category="VALIDATE_ONLY", message="would be sent"))
+        elif self._lookups is not None:
+            self._lookups.add(row)
         else:
-            self._lanes.add(row)
+            self._queue(row)
+
+    def _queue(self, item: Input) -> None:
+        if self._plan.validate_only:
+            self._outcomes.append(_outcome(item, Status.NOT_SENT, category="VALIDATE_ONLY", message="would be sent"))
+        else:
+            self._lanes.add(item)
 
     def _open_rows(self) -> int:
         return self._state.rows_read - self._state.settled - len(self._outcomes)
@@ -453,21 +488,38 @@ class Sync:
     # --- requests out ------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
-        while (self._todo or self._has_batch()) and self._dispatcher.may_send():
-            job = self._todo.pop(0) if self._todo else self._next_batch()
-            if job is None:
-                continue
-            self._dispatcher.send(self._request(job), job)
+        while self._has_work() and self._dispatcher.may_send():
+            job = self._next_job()
+            if job is not None:
+                self._dispatcher.send(self._request(job), job, reads=isinstance(job, LookupJob))
+
+    def _has_work(self) -> bool:
+        return bool(self._todo) or self._has_lookup() or self._has_batch()
+
+    def _next_job(self) -> _Job | None:
+        if self._todo:
+            return self._todo.pop(0)
+        # full batches first: what has been read is written before more is read
+        if self._lookups is not None and self._has_lookup() and self._lanes.ready < protocol.MAX_BATCH_INPUTS:
+            return self._lookups.take()
+        return self._next_batch()
+
+    def _has_lookup(self) -> bool:
+        return self._lookups is not None and self._is_worth_sending(self._lookups.unread)
 
     def _has_batch(self) -> bool:
-        """Whether a batch is worth sending: a full one, or what there is when no row can join it any more."""
-        ready = self._lanes.ready
-        return ready >= protocol.MAX_BATCH_INPUTS or (
-            ready > 0 and (self._state.exhausted or self._open_rows() >= self._buffer_rows)
+        if self._lookups is not None and len(self._lookups):
+            return self._lanes.ready >= protocol.MAX_BATCH_INPUTS  # more rows may join it
+        return self._is_worth_sending(self._lanes.ready)
+
+    def _is_worth_sending(self, rows: int) -> bool:
+        """Whether these make a batch: a full one, or what there is when no row can join it any more."""
+        return rows >= protocol.MAX_BATCH_INPUTS or (
+            rows > 0 and (self._state.exhausted or self._open_rows() >= self._buffer_rows)
         )
 
     def _next_batch(self) -> _Update | None:
-        inputs = self._lanes.take()
+        inputs: list[Input] = self._lanes.take()
         if self._state.learned:
             inputs = [item for item in inputs if not self._refused_already(item)]
         return _Update(isolation.Group(tuple(inputs))) if inputs else None
@@ -480,10 +532,13 @@ class Sync:
         self._count_refusal(error, rows=1)
         return True
 
-    def _request(self, job: _Update | _ReadBack) -> Request:
+    def _request(self, job: _Job) -> Request:
         update = self._plan.update
         if isinstance(job, _Update):
             return update.request(job.group.inputs)
+        if isinstance(job, LookupJob):
+            asked = {item.key: item.id for item in job.asked}
+            return self._lookups.lookup.read(job.asked).request(asked.values())  # type: ignore[union-attr]
         names = {name for item in job.inputs for name in item.properties}
         wanted = (*sorted(names), MERGED_IDS_PROPERTY, *([update.id_property] if update.id_property else []))
         read = protocol.BatchRead(update.object_type, wanted, update.id_property, update.api_version)
@@ -492,7 +547,7 @@ class Sync:
     # --- replies in --------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        for done in self._dispatcher.wait(wants_to_send=bool(self._todo) or self._has_batch()):
+        for done in self._dispatcher.wait(wants_to_send=self._has_work()):
             self._read(done)
         self._tick(self.progress())
 
@@ -514,17 +569,61 @@ class Sync:
         match done.verdict:
             case None if isinstance(job, _Update):
                 self._read_update(job, done.reply)
+            case None if isinstance(job, LookupJob):
+                self._read_lookup(job, done.reply)
             case None:
                 self._read_read_back(job, done.reply)
+            case retry.Refused() if isinstance(job, LookupJob):
+                self._refuse_lookup(job, _error_of(done))
             case verdict if isinstance(job, _ReadBack) and not _ends_the_sync(verdict):
                 self._settle_unanswered(job.inputs, _error_of(done))
             case retry.Refused():
                 self._dispatcher.counters.refused += 1
                 self._after_refusal(job.group, _error_of(done))
             case verdict:
-                maybe_applied = done.maybe_applied or isinstance(job, _ReadBack) or job.resent
-                self._account_for(_inputs_of(job), maybe_applied=maybe_applied)
+                self._account_for(_inputs_of(job), maybe_applied=done.maybe_applied or _may_be_written(job))
                 self._state.fatal = self._state.fatal or _fatal(verdict, done.failure)
+
+    # --- lookups -----------------------------------------------------------------------------------------------
+
+    def _read_lookup(self, job: LookupJob, reply: Reply | None) -> None:
+        lookups = self._lookups
+        if lookups is None:
+            return
+        if lookups.answer(job, protocol.parse_batch_reply(reply.body if reply else b"")):
+            self._todo.append(job)
+        self._take_looked_up(lookups)
+
+    def _refuse_lookup(self, job: LookupJob, error: ErrorInfo) -> None:
+        self._dispatcher.counters.refused += 1
+        settings_error = _about_settings(error, self._plan.update)
+        self._state.fatal = self._state.fatal or settings_error
+        if self._lookups is not None and settings_error is None:
+            self._todo += self._lookups.refuse(job, error)
+            self._take_looked_up(self._lookups)
+
+    def _take_looked_up(self, lookups: LookupQueue) -> None:
+        for item, found, job in lookups.ready():
+            if found.record is not None:
+                self._after_lookup(lookups.lookup, item, found.record, job.number)
+            elif found.error is None and lookups.lookup.id_property is None:
+                self._queue(item)  # the update's reply will tell
+            else:
+                self._outcomes.append(self._rejection(item, not_found(lookups.lookup, found.error)))
+        oldest = lookups.oldest
+        self._written = {key: number for key, number in self._written.items() if number > oldest}
+
+    def _after_lookup(self, lookup: Lookup, item: Input, record: Record, number: int) -> None:
+        key = order_key(record.id)
+        properties = item.properties
+        if lookup.compare and not self._lanes.has(key) and self._written.get(key, 0) <= number:
+            properties = changed_properties(lookup, item, record)
+        if properties:
+            self._queue(resolved(item, record, properties))
+        else:
+            self._outcomes.append(_outcome(item, Status.UNCHANGED, record_id=record.id, updated_at=record.updated_at))
+
+    # --- updates -----------------------------------------------------------------------------------------------
 
     def _read_update(self, job: _Update, reply: Reply | None) -> None:
         group, id_property = job.group, self._plan.update.id_property
@@ -621,18 +720,19 @@ class Sync:
     # --- outcomes ----------------------------------------------------------------------------------------------
 
     def _reject(self, item: Input, error: ErrorInfo, note: str = "") -> None:
-        if self._plan.missing_ok and error.category == "OBJECT_NOT_FOUND":
-            self._settle(_outcome(item, Status.MISSING, message=error.message), item)
-            return
+        self._settle(self._rejection(item, error, note), item)
+
+    def _rejection(self, item: Input, error: ErrorInfo, note: str = "") -> RowOutcome:
+        if self._plan.missing_ok and error.category == NOT_FOUND:
+            return _outcome(item, Status.MISSING, message=error.message)
         self._state.bad += 1
-        rejected = _outcome(
+        return _outcome(
             item,
             Status.REJECTED,
             category=error.category,
             message=error.message + note,
             correlation_id=error.correlation_id,
         )
-        self._settle(rejected, item)
 
     def _settle_updated(self, item: Input, record: Record) -> None:
         outcome = RowOutcome(
@@ -642,6 +742,8 @@ class Sync:
 
     def _settle(self, outcome: RowOutcome, item: Input) -> None:
         self._lanes.release(item)
+        if self._lookups is not None:
+            self._written[item.key] = self._lookups.sent
         self._outcomes.append(outcome)
 
     def _take_outcomes(self) -> Iterator[RowOutcome]:
@@ -659,12 +761,25 @@ class Sync:
             for done in self._dispatcher.wait(wants_to_send=False, at_most_seconds=left, retrying=False):
                 self._read(done)
         for job, maybe_applied in self._dispatcher.abandon():
-            self._account_for(_inputs_of(job), maybe_applied=maybe_applied or isinstance(job, _ReadBack) or job.resent)
+            self._account_for(_inputs_of(job), maybe_applied=maybe_applied or _may_be_written(job))
         for todo in self._todo:
-            self._account_for(_inputs_of(todo), maybe_applied=isinstance(todo, _ReadBack) or todo.resent)
+            self._account_for(_inputs_of(todo), maybe_applied=_may_be_written(todo))
         self._todo.clear()
         self._account_for(self._lanes.drain(), maybe_applied=False)
+        if self._lookups is not None:
+            self._account_for(self._lookups.drain(), maybe_applied=False)
         yield from self._take_outcomes()
+        if self._plan.reads_to_the_end and not isinstance(self._state.fatal, SyncStoppedError):
+            yield from self._rest_not_sent()
+
+    def _rest_not_sent(self) -> Iterator[RowOutcome]:
+        if not isinstance(self._state.fatal, HubSpotError):
+            return  # the rows themselves can't be read, or there is no time for it
+        for rows in self._prepared:
+            self._state.rows_read += len(rows)
+            for row in rows:
+                self._outcomes.append(row if isinstance(row, RowOutcome) else _outcome(row, Status.NOT_SENT))
+            yield from self._take_outcomes()
 
     def _account_for(self, inputs: Iterable[Input], *, maybe_applied: bool) -> None:
         status = Status.UNKNOWN if maybe_applied else Status.NOT_SENT
@@ -675,8 +790,16 @@ class Sync:
 _NO_ANSWER = "HubSpot's replies name neither the record nor an error, also after sending it once more"
 
 
-def _inputs_of(job: _Update | _ReadBack) -> tuple[Input, ...]:
+def _inputs_of(job: _Job) -> tuple[Input, ...]:
+    """The rows that a job has to account for; those of a lookup are accounted for by its queue."""
+    if isinstance(job, LookupJob):
+        return ()
     return job.group.all_inputs if isinstance(job, _Update) else job.inputs
+
+
+def _may_be_written(job: _Job) -> bool:
+    """Whether an update of these rows has been sent before, without a clear answer."""
+    return isinstance(job, _ReadBack) or (isinstance(job, _Update) and job.resent)
 
 
 def _outcome(item: Input, status: Status, **what: Any) -> RowOutcome:
