@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastapi import Request  # noqa: TC002 - FastAPI reads the annotations
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from airflow_provider_hubbatch.sandbox.controls import Controls
 from airflow_provider_hubbatch.sandbox.pages import overview
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
 
     from airflow_provider_hubbatch.sandbox.portal import Portal
     from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
