@@ -25,6 +25,7 @@ from airflow_provider_hubbatch.core.values import (
 # Names of a list that a message quotes.
 _NAMES_QUOTED: Final = 20
 _NEAR: Final = 0.75
+_LEAVE_OUT: Final = ": leave the column {!r} out (properties says which columns to write)"
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
@@ -134,6 +135,7 @@ def compile_mapping(
     complete: bool,
     definitions: Mapping[str, PropertyDefinition] | None,
     object_type: str,
+    preflight: bool = True,
 ) -> RowMapping:
     """Check the mapping against the rows' columns and HubSpot's definitions, once, before the first update.
 
@@ -141,15 +143,17 @@ def compile_mapping(
     :param complete: no row has other columns than these.
     :param definitions: HubSpot's, by name; ``None``: unknown, so that nothing is checked against them.
     :param object_type: as in the path.
+    :param preflight: check columns and values against the definitions; ``False``: only ``id_property``.
     :raises SettingsError: one, that lists every problem.
     """
-    properties = _Properties(definitions or None, object_type)
+    properties = _Properties(definitions or None, object_type, preflight=preflight)
     problems = list(_column_problems(spec, chunk_columns))
     problems += properties.id_problems(spec)
     pairs = list(_pairs(spec, chunk_columns))
+    meant_as_id = None if spec.id_column in chunk_columns else nearest(spec.id_column, _texts(chunk_columns))
     for column, name in pairs:
         refusal = properties.refusal(column, name)
-        if refusal is not None:
+        if refusal is not None and (meant_as_id is None or column != meant_as_id):
             problems.append(refusal.reason)
     if not pairs and not problems:
         problems.append(f"the rows have no column but {spec.id_column!r}: there is nothing to write")
@@ -169,7 +173,7 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
 
 
 def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]:
-    names = [column for column in columns if isinstance(column, str)]
+    names = _texts(columns)
     for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
         if wanted not in names:
             quoted = ", ".join(names[:_NAMES_QUOTED]) + (", ..." if len(names) > _NAMES_QUOTED else "")
@@ -179,31 +183,38 @@ def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]
             )
 
 
+def _texts(columns: Iterable[Any]) -> list[str]:
+    return [column for column in columns if isinstance(column, str)]
+
+
 class _Properties:
     """What is known of an object type's properties."""
 
-    def __init__(self, definitions: Mapping[str, PropertyDefinition] | None, object_type: str) -> None:
+    def __init__(
+        self, definitions: Mapping[str, PropertyDefinition] | None, object_type: str, *, preflight: bool
+    ) -> None:
         self.definitions = definitions
         self.object_type = object_type
+        self.preflight = preflight
 
-    def get(self, name: str | None) -> PropertyDefinition | None:
-        return (self.definitions or {}).get(name) if name else None
+    def get(self, name: str) -> PropertyDefinition | None:
+        return (self.definitions or {}).get(name)
 
     def refusal(self, column: Any, name: Any) -> Invalid | None:
         """Why this column can't be written to this property, whatever its values."""
-        if not isinstance(name, str):
-            reason = f"the column {column!r} has a name of type {type(name).__name__}, which no property has"
+        if not _is_name(name):
+            reason = f"the column {column!r} can't be a property: its name is {_kind(name)}"
             return Invalid("PROPERTY_DOESNT_EXIST", reason)
         if name == RECORD_ID_PROPERTY:
             reason = f"{name!r} can't be written: it is the record id (id_column={column!r} makes it name the record)"
             return Invalid("READ_ONLY_VALUE", reason)
-        if self.definitions is None:
+        if self.definitions is None or not self.preflight:
             return None
         definition = self.get(name)
         if definition is None:
             return Invalid("PROPERTY_DOESNT_EXIST", self.unknown(name, column))
         why = _why_not_writable(definition)
-        return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}: leave it out of properties") if why else None
+        return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}{_LEAVE_OUT.format(column)}") if why else None
 
     def unknown(self, name: str, column: str | None = None) -> str:
         """That there is no such property, and which one was probably meant."""
@@ -293,7 +304,7 @@ class RowMapping:
 
     def _compiled(self, column: Any, name: Any) -> Converter:
         convert = compile_converter(
-            self.definition(name) if isinstance(name, str) else None,
+            self._properties.get(name) if self._properties.preflight else None,
             name=str(name),
             null_values=self.spec.null_values,
             object_type=self._properties.object_type,
