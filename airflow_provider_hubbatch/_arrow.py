@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch._memory import column_names
 from airflow_provider_hubbatch.core.errors import SettingsError
-from airflow_provider_hubbatch.core.model import Chunk
+from airflow_provider_hubbatch.core.model import MISSING, Chunk
 
 try:
     import pyarrow as pa
@@ -92,5 +92,24 @@ def _needed(names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
 
 
 def _chunk(batch: Any, first_row: int) -> Chunk:
-    columns = {name: column.to_pylist() for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    return Chunk(first_row, columns, batch.num_rows)
+    invalid: dict[int, str] = {}
+    columns = {
+        name: _values(name, column, invalid) for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return Chunk(first_row, columns, batch.num_rows, invalid=invalid)
+
+
+def _values(name: str, column: Any, invalid: dict[int, str]) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError):
+        # one date of the year 10000, say: only its own row must suffer for it
+        return [_value(name, scalar, offset, invalid) for offset, scalar in enumerate(column)]
+
+
+def _value(name: str, scalar: Any, offset: int, invalid: dict[int, str]) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        invalid[offset] = f"has a {scalar.type} in column {name!r} that Python can't represent"
+        return MISSING

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import _memory
+from airflow_provider_hubbatch._paths import FORMATS, show_path
 from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
-from airflow_provider_hubbatch.sources import FORMATS, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -144,25 +144,29 @@ def _read_csv(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chun
 
 def _csv_records(reader: Any, width: int, undecodable: list[str]) -> Iterator[Record]:
     while True:
-        line = reader.line_num + 1
-        problem, fields = None, []
+        first_line = reader.line_num + 1
+        problem: str | None = None
+        fields: list[str] = []
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            # of the others ("unexpected end", "field larger than") nobody knows how many rows they swallowed
-            if "expected after" not in str(error):
-                raise _Damage(f"line {line}: {error} (is a quote never closed?)") from error
-            problem = f"(line {line}) has text after a closing quote"
-        if not fields and problem is None:
+            problem = str(error)
+        lines = f"line {first_line}" if reader.line_num <= first_line else f"lines {first_line}-{reader.line_num}"
+        if problem and not (reader.line_num == first_line and "expected after" in problem):
+            # nobody knows how many rows a quote that is never closed swallowed
+            raise _Damage(f"{lines}: {problem} (is a quote never closed?)")
+        if problem:
+            problem = "has text after a closing quote"
+        elif not fields:
             continue
-        if undecodable:
-            problem = f"(line {line}) is not in the given encoding"
-            undecodable.clear()
-        elif problem is None and len(fields) != width:
-            problem = f"(line {line}) has {len(fields)} fields where the header has {width}"
-        yield ([MISSING] * width if problem else fields), problem
+        elif undecodable:
+            problem = "is not in the given encoding"
+        elif len(fields) != width:
+            problem = f"has {len(fields)} fields where the header has {width}"
+        undecodable.clear()
+        yield ([MISSING] * width if problem else fields), problem and f"({lines}) {problem}"
 
 
 def _read_json_lines(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chunk]:

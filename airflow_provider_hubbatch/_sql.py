@@ -62,11 +62,11 @@ def _statement(source: SqlRows) -> str:
 
 def _hook(conn_id: str) -> Any:
     try:
-        connection = BaseHook.get_connection(conn_id)
+        connection: Any = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise SettingsError(f"SqlRows: Airflow has no connection {conn_id!r}.") from error
     try:
-        hook: Any = connection.get_hook()  # type: ignore[no-untyped-call]
+        hook = connection.get_hook()
     except (AirflowException, ImportError) as error:
         raise SettingsError(
             f"SqlRows: nothing installed here handles connection {conn_id!r} of type {connection.conn_type!r}: {error}"

@@ -6,27 +6,24 @@ database module is loaded, before :func:`chunks` is asked for the first row.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from itertools import chain, groupby, islice
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_hubbatch import _memory
+from airflow_provider_hubbatch._paths import is_path, show_path
 from airflow_provider_hubbatch.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Generator
 
     from airflow_provider_hubbatch.core.model import Chunk
 
 # Rows under way keep their chunk alive: small ones bound the memory.
 CHUNK_ROWS = 1_000
-
-FORMATS = ("parquet", "csv", "jsonl")
-_PATH = re.compile(rf"[^\n]*\.({'|'.join(FORMATS)})(\.gz)?", re.IGNORECASE)
 
 
 class _Source:
@@ -40,8 +37,10 @@ class _Source:
         A new object, because one in a DAG file may serve many mapped tasks and tries.
 
         :param context: the task's context.
-        :raises SettingsError: there is no such ``.sql`` file.
+        :raises SettingsError: there is no such ``.sql`` file, or no ``task`` in the context.
         """
+        if "task" not in context:
+            raise SettingsError(f"{type(self).__name__} is rendered by a task: its context must have `task` in it.")
         rendered = {name: self._render(name, context) for name in self.template_fields}
         return replace(self, **rendered)  # type: ignore[type-var]
 
@@ -117,7 +116,7 @@ class FileRows(_Source):
         return read_file(self, chunk_rows, columns)
 
 
-def chunks(rows: Any, *, chunk_rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+def chunks(rows: Any, *, chunk_rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Generator[Chunk]:
     """Any kind of rows as chunks of consecutive rows, read when they are asked for.
 
     Close the iterator, or exhaust it: it holds a database connection or a file open.
@@ -128,6 +127,8 @@ def chunks(rows: Any, *, chunk_rows: int = CHUNK_ROWS, columns: Sequence[str] | 
     :param columns: the columns that will be used, so that a column-wise file need not be read whole; ``None``: all.
     :raises SettingsError: these are no rows, or none of the first chunk's can be read.
     """
+    if chunk_rows < 1:
+        raise ValueError(f"`chunk_rows` must be above 0, not {chunk_rows}")
     return _numbered(_read(rows, chunk_rows, columns))
 
 
@@ -135,13 +136,14 @@ def total_rows(rows: Any) -> int | None:
     """How many rows there are, where that is known without reading them.
 
     :param rows: see :func:`chunks`.
+    :raises SettingsError: there is no such Parquet file.
     :returns: ``None`` for a query, a generator, a CSV or JSON lines file, and the XComs of a mapped task.
     """
     if isinstance(rows, FileRows):
         from airflow_provider_hubbatch._files import count_rows  # noqa: PLC0415 - loads what its format needs
 
         return count_rows(rows)
-    if _is_path(rows):
+    if is_path(rows):
         return total_rows(FileRows(rows))
     if isinstance(rows, (list, tuple)) and rows and _is_source(rows[0]):
         counts = [1 if isinstance(item, Mapping) else total_rows(item) for item in rows]
@@ -160,28 +162,20 @@ def describe(rows: Any) -> str:
         return _shorten(repr(rows))
     if isinstance(rows, FileRows):
         return repr(rows)
-    if _is_path(rows):
+    if is_path(rows):
         return repr(FileRows(rows))
     if _memory.is_frame(rows):
         return f"DataFrame of {len(rows):,} rows x {len(rows.columns):,} columns"
+    kind, count = type(rows).__name__, total_rows(rows)
     if isinstance(rows, (list, tuple)):
-        count = total_rows(rows)
-        nested = bool(rows) and _is_source(rows[0])
-        kind = f"{type(rows).__name__} of {f'{len(rows):,} sources' if nested else 'dicts'}"
-        return kind if count is None else f"{count:,} rows ({kind})"
-    return type(rows).__name__
-
-
-def show_path(path: Any) -> str:
-    """A path without a password or a signature that its URL may carry."""
-    text = re.sub(r"://[^/@]*:[^/@]*@", "://***@", str(path))
-    return re.sub(r"(://[^?]*\?).+", r"\1***", text)
+        kind += f" of {len(rows):,} sources" if rows and _is_source(rows[0]) else " of dicts"
+    return kind if count is None else f"{count:,} rows ({kind})"
 
 
 def _read(rows: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     if isinstance(rows, (SqlRows, FileRows)):
         return rows.read(chunk_rows, columns)
-    if _is_path(rows):
+    if is_path(rows):
         return FileRows(rows).read(chunk_rows, columns)
     if _memory.is_frame(rows):
         return _memory.from_frame(rows, chunk_rows)
@@ -247,17 +241,11 @@ def _numbered(parts: Generator[Chunk]) -> Generator[Chunk]:
             first_row += part.length
 
 
-def _is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
-    if isinstance(value, str):
-        return _PATH.fullmatch(value) is not None
-    return isinstance(value, os.PathLike) or _memory.is_instance(value, "airflow.sdk.io.path", "ObjectStoragePath")
-
-
 def _is_source(value: Any) -> bool:
     """Whether it is no row but holds rows."""
     if isinstance(value, (list, tuple, SqlRows, FileRows)):
         return True
-    return _is_path(value) or _memory.is_frame(value) or _memory.is_arrow(value)
+    return is_path(value) or _memory.is_frame(value) or _memory.is_arrow(value)
 
 
 def _render_file(path: str, context: Mapping[str, Any]) -> Any:

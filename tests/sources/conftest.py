@@ -47,15 +47,11 @@ def postgres() -> Iterator[dict[str, Any]]:
     programs = _postgres_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server here: neither initdb on PATH or by pg_config, nor in /usr/lib/postgresql")
-    with tempfile.TemporaryDirectory(prefix="hubbatch-postgres-", ignore_cleanup_errors=True) as folder:
-        with _server(programs, Path(folder)) as port:
-            yield {
-                "conn_type": "postgres",
-                "host": "127.0.0.1",
-                "port": port,
-                "login": "hubbatch",
-                "schema": "postgres",
-            }
+    with (
+        tempfile.TemporaryDirectory(prefix="hubbatch-postgres-", ignore_cleanup_errors=True) as folder,
+        _server(programs, Path(folder)) as port,
+    ):
+        yield {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": "hubbatch", "schema": "postgres"}
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +63,7 @@ def warehouse(postgres: dict[str, Any]) -> dict[str, Any]:
         host=postgres["host"], port=postgres["port"], user=postgres["login"], dbname=postgres["schema"]
     ) as connection:
         connection.execute("create table contacts as " + TYPES_OF_EVERY_KIND.format(last=199_999))
+        connection.execute("create sequence touched")
     return postgres
 
 

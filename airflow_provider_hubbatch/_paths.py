@@ -1,0 +1,26 @@
+"""Paths of files with rows: which they are, and how to show them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, TypeGuard
+
+from airflow_provider_hubbatch._memory import is_instance
+
+FORMATS = ("parquet", "csv", "jsonl")
+
+_PATH = re.compile(rf"[^\n]*\.({'|'.join(FORMATS)})(\.gz)?", re.IGNORECASE)
+
+
+def is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether it is a path object, or a text that ends as the path of a file with rows does."""
+    if isinstance(value, str):
+        return _PATH.fullmatch(value) is not None
+    return isinstance(value, os.PathLike) or is_instance(value, "airflow.sdk.io.path", "ObjectStoragePath")
+
+
+def show_path(path: Any) -> str:
+    """A path without the password or the signature that a URL may carry."""
+    text = re.sub(r"://[^/@]*:[^/@]*@", "://***@", str(path))
+    return re.sub(r"(://[^?]*\?).+", r"\1***", text)
