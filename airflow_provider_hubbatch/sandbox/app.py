@@ -47,7 +47,7 @@ def create_app(portal: Portal) -> FastAPI:
     add_admin_routes(app, portal)
     # Plain routes: the sandbox parses and checks bodies itself, as HubSpot does, and FastAPI's own parsing costs time.
     for endpoint in ENDPOINTS:
-        for path in (endpoint.path, endpoint.legacy_path):
+        for path in (endpoint.legacy_path, endpoint.path):
             app.add_route(path, hubspot.serving(endpoint), methods=[endpoint.method])
     app.add_route(UNKNOWN.path, hubspot.serving(UNKNOWN), methods=list(EVERY_METHOD))
     return app

@@ -63,8 +63,8 @@ def update(portal: Portal, call: Call) -> Reply:
 def create(portal: Portal, call: Call) -> Reply:
     """``batch/create``."""
     batch = _begin(portal, call)
-    checker = _checker(batch)
-    rows = [Row(item, None, checker.check(item.properties or {}, None)) for item in parse_inputs(call.body)]
+    check = checker(portal, batch.table, batch.version).check
+    rows = [Row(item, None, check(item.properties or {}, None)) for item in parse_inputs(call.body)]
     rows, errors = _without_bad_rows(batch, rows, lambda good: _create(batch, good), isolates=True)
     return _reply(batch, _create(batch, rows), errors, status=201)
 
@@ -118,9 +118,9 @@ def _begin(portal: Portal, call: Call) -> Batch:
     return Batch(portal=portal, call=call, table=portal.table(call), started_at=timestamp(portal.now()))
 
 
-def _checker(batch: Batch) -> Checker:
-    portal = batch.portal
-    return Checker(batch.table, portal.behaviours, version=batch.version, portal_id=portal.portal_id)
+def checker(portal: Portal, table: Table, version: str) -> Checker:
+    """Checks the values of one request."""
+    return Checker(table, portal.behaviours, version=version, portal_id=portal.portal_id)
 
 
 def _is_malformed(item: Input) -> bool:
@@ -154,13 +154,13 @@ def _find(table: Table, item: Input) -> Record | None:
 
 
 def _checked_rows(batch: Batch, inputs: list[Input]) -> list[Row]:
-    checker = _checker(batch)
+    check = checker(batch.portal, batch.table, batch.version).check
     merged = batch.table.merged
     rows = []
     for item in inputs:
         is_merged = item.id_property is None and item.id in merged
         record = batch.table.live(merged[item.id or ""]) if is_merged else _find(batch.table, item)
-        rows.append(Row(item, record, checker.check(item.properties or {}, record), is_merged))
+        rows.append(Row(item, record, check(item.properties or {}, record), is_merged))
     return rows
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_hubbatch.sandbox import batches
+from airflow_provider_hubbatch.sandbox.checks import refusal
 from airflow_provider_hubbatch.sandbox.inputs import parse_json
 from airflow_provider_hubbatch.sandbox.replies import (
     RefusedError,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_hubbatch.sandbox.portal import Call, Portal
+    from airflow_provider_hubbatch.sandbox.store import Table
 
 VERSIONS = frozenset({"2026-03", "2026-09"})
 _PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -58,8 +61,38 @@ def get_object(portal: Portal, call: Call) -> Reply:
     record = table.live(table.merged.get(call.name, call.name))
     if record is None:
         raise not_found()
-    asked = [name for name in call.query.get("properties", "").split(",") if name in table.definitions]
-    return json_reply(200, record.as_json((*asked, *table.shown_by_default())))
+    return json_reply(200, record.as_json(_asked_for(call, table)))
+
+
+def update_object(portal: Portal, call: Call) -> Reply:
+    """Updates one record."""
+    table = portal.table(call)
+    record = table.live(table.merged.get(call.name, call.name))
+    properties = parse_json(call.body).get("properties")
+    if not isinstance(properties, dict):
+        raise validation_error("properties are required")
+    if record is None:
+        raise not_found()
+    checked = batches.checker(portal, table, call.version).check(properties, record)
+    if checked.problems:
+        raise refusal(checked.problems, table, portal.behaviours)
+    changed = portal.store.write(table, record, checked.values)
+    return json_reply(200, record.as_json((*changed, *table.shown_by_default())))
+
+
+def list_objects(portal: Portal, call: Call) -> Reply:
+    """A page of records, and where the next one begins."""
+    table = portal.table(call)
+    limit, after = call.query.get("limit", "10"), call.query.get("after", "0")
+    if not (limit.isdigit() and after.isdigit() and 1 <= int(limit) <= 100):
+        raise validation_error("limit must be 1 to 100, and after what the last page gave")
+    live = (record for record in table.records.values() if record.archived_at is None)
+    page = list(islice(live, int(after), int(after) + int(limit) + 1))
+    names = _asked_for(call, table)
+    body: dict[str, Any] = {"results": [record.as_json(names) for record in page[: int(limit)]]}
+    if len(page) > int(limit):
+        body["paging"] = {"next": {"after": str(int(after) + int(limit))}}
+    return json_reply(200, body)
 
 
 def list_properties(portal: Portal, call: Call) -> Reply:
@@ -143,15 +176,19 @@ def refresh_token(portal: Portal, call: Call) -> Reply:
     )
 
 
+def _asked_for(call: Call, table: Table) -> tuple[str, ...]:
+    asked = call.query.get("properties", "").split(",")
+    return (*(name for name in asked if name in table.definitions), *table.shown_by_default())
+
+
 def unknown_path(_portal: Portal, call: Call) -> Reply:
     """Any other path."""
     raise not_found(f"No endpoint {call.method} {call.path}")
 
 
-def _batch(verb: str, handler: Callable[[Portal, Call], Reply], access: str) -> Endpoint:
-    tail = f"/{{object_type}}/batch/{verb}"
+def _objects(method: str, tail: str, handler: Callable[[Portal, Call], Reply], access: str) -> Endpoint:
     return Endpoint(
-        method="POST",
+        method=method,
         path="/crm/objects/{version}" + tail,
         legacy_path="/crm/v3/objects" + tail,
         handler=handler,
@@ -170,18 +207,14 @@ def _properties(method: str, tail: str, handler: Callable[[Portal, Call], Reply]
 
 
 ENDPOINTS = (
-    _batch("update", batches.update, "write"),
-    _batch("read", batches.read, "read"),
-    _batch("create", batches.create, "write"),
-    _batch("upsert", batches.upsert, "write"),
-    _batch("archive", batches.archive, "write"),
-    Endpoint(
-        method="GET",
-        path="/crm/objects/{version}/{object_type}/{name}",
-        legacy_path="/crm/v3/objects/{object_type}/{name}",
-        handler=get_object,
-        access="read",
-    ),
+    _objects("POST", "/{object_type}/batch/update", batches.update, "write"),
+    _objects("POST", "/{object_type}/batch/read", batches.read, "read"),
+    _objects("POST", "/{object_type}/batch/create", batches.create, "write"),
+    _objects("POST", "/{object_type}/batch/upsert", batches.upsert, "write"),
+    _objects("POST", "/{object_type}/batch/archive", batches.archive, "write"),
+    _objects("GET", "/{object_type}", list_objects, "read"),
+    _objects("GET", "/{object_type}/{name}", get_object, "read"),
+    _objects("PATCH", "/{object_type}/{name}", update_object, "write"),
     _properties("GET", "/{object_type}", list_properties, "schema_read"),
     _properties("POST", "/{object_type}", create_property, "schema_write"),
     _properties("GET", "/{object_type}/{name}", get_property, "schema_read"),

@@ -39,6 +39,9 @@ class Client:
     def post(self, path: str, json: Any = None, *, data: Any = None, timeout: float = TIMEOUT_SECONDS) -> Any:
         return self._session.post(self._url + path, json=json, data=data, timeout=timeout, allow_redirects=False)
 
+    def patch(self, path: str, json: Any) -> requests.Response:
+        return self._session.patch(self._url + path, json=json, timeout=TIMEOUT_SECONDS)
+
     def delete(self, path: str) -> requests.Response:
         return self._session.delete(self._url + path, timeout=TIMEOUT_SECONDS)
 
