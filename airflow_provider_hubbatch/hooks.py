@@ -73,12 +73,13 @@ class HubSpotHook(HttpHook):
         self.merged_extra = {"timeout": settings.timeout_seconds, "allow_redirects": False, **(extra_options or {})}
         return session
 
-    def request(self, method: str, path: str, json: Any = None) -> Any:
+    def request(self, method: str, path: str, json: Any = None, *, counters: Counters | None = None) -> Any:
         """Send one request to any endpoint of HubSpot's, with the same token, pacing and retries.
 
         :param method: ``GET``, ``POST``, ...
         :param path: from the host's root, with its query: ``/crm/v3/owners?limit=100``.
         :param json: the body.
+        :param counters: counts the requests into these.
         :returns: what the reply's JSON holds, or ``None`` for an empty one.
         :raises HubSpotError: by its class: access, refused, unavailable.
         """
@@ -86,20 +87,23 @@ class HubSpotHook(HttpHook):
             raise SettingsError(f"path {path!r} is no path of HubSpot's API: it starts with one slash, as '/crm/...'")
         body = None if json is None else protocol.encode(json)
         with self.transport(threads=1) as transport:
-            reply = call(self.dispatcher(transport, 1, Counters()), protocol.Request(method.upper(), path, body))
+            reply = call(
+                self.dispatcher(transport, 1, counters or Counters()), protocol.Request(method.upper(), path, body)
+            )
         data = protocol.decode(reply.body)
         if data is None and reply.body.strip() not in (b"", b"null"):
             raise UnavailableError(f"HubSpot answered {method.upper()} {path} with a body that is no JSON")
         return data
 
-    def properties(self, object_type: str) -> list[dict[str, Any]]:
+    def properties(self, object_type: str, counters: Counters | None = None) -> list[dict[str, Any]]:
         """The property definitions of an object type, as HubSpot gives them.
 
+        :param counters: counts the requests into these.
         :raises SettingsError: there is no such object type.
         """
         path = protocol.properties_path(protocol.checked_object_type(object_type), self.settings().api_version)
         try:
-            reply = self.request("GET", path)
+            reply = self.request("GET", path, counters=counters)
         except RequestRefusedError as error:
             if error.status in (400, 404):
                 raise SettingsError(
@@ -147,12 +151,13 @@ class HubSpotHook(HttpHook):
         """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""
         yield from self.start_batch_update(object_type, rows, SyncOptions(**options))
 
-    def start_batch_update(self, object_type: str, rows: Any, options: SyncOptions) -> BatchUpdateRun:
+    def start_batch_update(self, object_type: str, rows: Any, options: SyncOptions, **run: Any) -> BatchUpdateRun:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
+        :param run: the further parameters of :class:`~airflow_provider_hubbatch.run.BatchUpdateRun`.
         :raises SettingsError: a setting is wrong.
         """
-        return BatchUpdateRun(self, object_type, rows, options)
+        return BatchUpdateRun(self, object_type, rows, options, **run)
 
     # --- inside ------------------------------------------------------------------------------------------------
 

@@ -5,25 +5,37 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json
-from airflow_provider_hubbatch.core.errors import HubSpotError, MissingScopesError
+from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
+from airflow_provider_hubbatch.core.errors import HubSpotError, MissingScopesError, SystematicRefusalError
+from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
+from airflow_provider_hubbatch.core.model import Chunk
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.engine import Counters, Plan, Sync
 from airflow_provider_hubbatch.progress import ProgressLog, closing_line
+from airflow_provider_hubbatch.results import ResultFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
+    from airflow_provider_hubbatch.checkpoints import Checkpoints
+    from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
-    from airflow_provider_hubbatch.core.model import Chunk, RowOutcome
+    from airflow_provider_hubbatch.core.model import Input, RowOutcome
     from airflow_provider_hubbatch.core.options import SyncOptions
+    from airflow_provider_hubbatch.engine import Progress
+    from airflow_provider_hubbatch.fingerprints import Fingerprints
     from airflow_provider_hubbatch.hooks import HubSpotHook
 
 log = logging.getLogger(__name__)
@@ -32,17 +44,30 @@ log = logging.getLogger(__name__)
 class BatchUpdateRun:
     """A sync: iterate over it once, for one outcome a row.
 
-    The outcomes come as HubSpot answers, in no order. When it ends with an exception, every row read has had its
-    outcome before, and the exception carries the report.
+    The outcomes come as HubSpot answers, in no order; those of rows that an earlier try settled don't come again, but
+    are in the report. When it ends with an exception, every row read has had its outcome before, and the exception
+    carries the report.
 
     :param hook: the way to HubSpot.
     :param rows: whatever the operator takes.
+    :param name: what result files are called after.
+    :param checkpoints: where to go on from, and to note how far it came; ``None``: a retry starts over.
     """
 
-    def __init__(self, hook: HubSpotHook, object_type: str, rows: Any, options: SyncOptions) -> None:
+    def __init__(
+        self,
+        hook: HubSpotHook,
+        object_type: str,
+        rows: Any,
+        options: SyncOptions,
+        *,
+        name: str = "outcomes",
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         self._hook = hook
         self._rows = rows
         self._options = options
+        self._name = name
         self._object_type = protocol.checked_object_type(object_type)
         self._spec = MappingSpec.checked(
             id_column=options.id_column,
@@ -50,10 +75,20 @@ class BatchUpdateRun:
             properties=options.properties,
             null_values=options.null_values,
         )
+        # rows that can be read once only can't be compared with an earlier try's
+        self._checkpoints = None if isinstance(rows, Iterator) else checkpoints
+        self._digest = RowsDigest()
+        self._files: ResultFiles | None = None
+        self._fingerprints: Fingerprints | None = None
         self._sync: Sync | None = None
         self._stopped = False
         self._counters = Counters()
-        self.report = SyncReport(object_type=object_type, max_rejected=options.max_rejected)
+        self._started = time.monotonic()
+        self._seconds_before = 0.0
+        self._kept_parts = 0
+        self.report = SyncReport(
+            object_type=object_type, max_rejected=options.max_rejected, results_path=options.results_path
+        )
 
     def stop(self) -> None:
         """Start no more requests; what has no reply soon is accounted for. Safe in a signal handler."""
@@ -66,62 +101,160 @@ class BatchUpdateRun:
 
         :raises HubSpotError: the sync could not be done, or not to its end.
         """
-        started = time.monotonic()
+        self._started = time.monotonic()
         self.report.started_at = _now()
-        chunks = sources.chunks(self._rows, columns=self._columns())
         try:
-            yield from self._outcomes(chunks)
+            yield from self._outcomes()
         except HubSpotError as error:
             error.report = self.report
+            self._end(finished=isinstance(error, SystematicRefusalError))
             raise
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
-            self._note_costs(time.monotonic() - started)
+        except BaseException:
+            self._end(finished=False)
+            raise
+        self._end(finished=True)
 
-    def _columns(self) -> list[str] | None:
+    # --- rows in -----------------------------------------------------------------------------------------------
+
+    def _outcomes(self) -> Iterator[RowOutcome]:
+        with self._chunks() as chunks:
+            first = next(chunks, None)
+            if first is None:
+                log.info("There are no rows: nothing to send to HubSpot")
+                return
+            mapping = self._mapping(first)
+            self._log_start(mapping)
+            left = self._resumed(mapping, itertools.chain([first], chunks))
+            if left is not None:
+                yield from self._synced(mapping, left)
+                return
+        # the rows were read up to the checkpoint, and are not the ones that it was about
+        with self._chunks() as chunks:
+            self._digest = RowsDigest()
+            yield from self._synced(mapping, self._prepared(mapping, chunks))
+
+    def _chunks(self) -> closing[Any]:
         wanted = self._spec.properties
-        return None if wanted is None else list(dict.fromkeys([self._spec.id_column, *wanted]))
+        columns = None if wanted is None else list(dict.fromkeys([self._spec.id_column, *wanted]))
+        return closing(sources.chunks(self._rows, columns=columns))
 
-    def _outcomes(self, chunks: Iterator[Chunk]) -> Iterator[RowOutcome]:
-        first = next(chunks, None)
-        if first is None:
-            log.info("There are no rows: nothing to send to HubSpot")
-            return
-        mapping = self._mapping(first)
-        log.info(
-            "Updating %s in HubSpot from %s: %s in column %r, %d properties",
-            self._object_type,
-            sources.describe(self._rows),
-            f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
-            self._spec.id_column,
-            len(mapping.names),
+    def _prepared(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[list[Input | RowOutcome]]:
+        for chunk in chunks:
+            rows = mapping.prepare(chunk)
+            if self._checkpoints is not None:
+                self._digest.add(rows)
+            yield rows
+
+    def _resumed(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[Sequence[Input | RowOutcome]] | None:
+        """The rows that are still to be done; ``None`` if these are not the rows of the try that left a checkpoint."""
+        checkpoint = self._checkpoints.load(self._settings()) if self._checkpoints else None
+        if checkpoint is None or self._checkpoints is None:
+            return self._prepared(mapping, chunks)
+        again = ResumedRows(checkpoint, mapping, chunks)
+        if not again.are_the_same():
+            log.warning("Starting over: the rows are not those of the try that left a checkpoint")
+            return None
+        self._digest = again.digest
+        self._checkpoints.resume(checkpoint)
+        self._restore(checkpoint, again)
+        return itertools.chain([again.unsettled], self._prepared(mapping, again.rest()))
+
+    def _restore(self, checkpoint: Checkpoint, again: ResumedRows) -> None:
+        report = self.report
+        report.counts = checkpoint.counts
+        report.rejected_by_category = checkpoint.rejected_by_category
+        report.rejected = again.rejected
+        report.outcomes = checkpoint.outcomes
+        report.resumed_rows = len(checkpoint.settled)
+        report.started_at = checkpoint.started_at or report.started_at
+        for name, count in checkpoint.costs.items():
+            setattr(report, name, count)
+        costs = checkpoint.costs
+        self._counters = Counters(costs["requests"], costs["retries"], costs["rate_limited"], costs["refused_requests"])
+        self._seconds_before = checkpoint.seconds
+        self._kept_parts = checkpoint.result_parts
+        log.info("Going on where an earlier try was stopped: %d rows are settled", report.resumed_rows)
+
+    def _settings(self) -> str:
+        """A fingerprint of what the outcomes hang on."""
+        options, settings = self._options, self._hook.settings()
+        return settings_fingerprint(
+            object_type=self._object_type,
+            id_column=options.id_column,
+            id_property=self._spec.id_property,
+            properties=self._spec.properties,
+            null_values=options.null_values,
+            missing_ok=options.missing_ok,
+            validate_only=options.validate_only,
+            skip_unchanged=options.skip_unchanged,
+            results_path=options.results_path,
+            host=settings.base_url,
+            api_version=settings.api_version,
         )
-        prepared = (mapping.prepare(chunk) for chunk in itertools.chain([first], chunks))
-        with self._hook.transport(self._options.max_in_flight) as transport:
-            dispatcher = self._hook.dispatcher(transport, self._options.max_in_flight, self._counters)
-            progress = ProgressLog(log, self.report, dispatcher.limiter, total_rows=sources.total_rows(self._rows))
-            sync = self._sync = Sync(
-                self._plan(mapping), prepared, dispatcher=dispatcher, transport=transport, tick=progress.tick
+
+    # --- the sync ----------------------------------------------------------------------------------------------
+
+    def _synced(self, mapping: RowMapping, rows: Iterable[Sequence[Input | RowOutcome]]) -> Iterator[RowOutcome]:
+        options = self._options
+        if options.results_path is not None:
+            self._files = ResultFiles(options.results_path, self._name, kept_parts=self._kept_parts)
+            self._files.start()
+        if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
+            self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
+            rows = map(self._fingerprints.leave_out_unchanged, rows)
+        with self._hook.transport(options.max_in_flight) as transport:
+            dispatcher = self._hook.dispatcher(transport, options.max_in_flight, self._counters)
+            self._progress = ProgressLog(
+                log, self.report, dispatcher.limiter, total_rows=sources.total_rows(self._rows)
             )
+            self._sync = Sync(self._plan(mapping), rows, dispatcher=dispatcher, transport=transport, tick=self._tick)
             if self._stopped:
-                sync.stop()
-            yield from self._folded(sync)
+                self._sync.stop()
+            yield from self._folded(self._sync)
 
     def _folded(self, sync: Sync) -> Iterator[RowOutcome]:
         try:
             for outcome in sync.run():
-                self.report.add(outcome)
+                self._note(outcome)
                 yield outcome
         except GeneratorExit:
             raise
         except BaseException:
             # raised by the sync itself, which has accounted for everything, or between two outcomes of it
             for outcome in sync.wind_up():
-                self.report.add(outcome)
+                self._note(outcome)
                 yield outcome
             raise
+
+    def _note(self, outcome: RowOutcome) -> None:
+        self.report.add(outcome)
+        if self._checkpoints is not None:
+            self._checkpoints.note(outcome)
+        if self._fingerprints is not None:
+            self._fingerprints.note(outcome)
+        if self._files is not None:
+            self._files.add(outcome)
+
+    def _tick(self, progress: Progress) -> None:
+        self._progress.tick(progress)
+        if self._checkpoints is not None and self._checkpoints.due:
+            self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        if self._checkpoints is None or not self._digest.rows:
+            return
+        self._note_costs()
+        parts = self._files.close_part() if self._files is not None else 0
+        self._checkpoints.save(self.report, self._digest, result_parts=parts, seconds=self.report.seconds)
+
+    def _loaded_fingerprints(self, path: str) -> Fingerprints:
+        from airflow_provider_hubbatch.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
+
+        portal = self._hook.account().get("portalId")
+        owner = {"portal": portal, "object_type": self._object_type, "id_property": self._spec.id_property}
+        fingerprints = Fingerprints(path, owner)
+        fingerprints.load()
+        return fingerprints
 
     def _mapping(self, first: Chunk) -> RowMapping:
         return compile_mapping(
@@ -137,7 +270,7 @@ class BatchUpdateRun:
         if not self._options.preflight and self._spec.id_property is None:
             return None
         try:
-            return definitions_from_json(self._hook.properties(self._object_type))
+            definitions = definitions_from_json(self._hook.properties(self._object_type, self._counters))
         except MissingScopesError as error:
             log.warning(
                 "The token may not read the property definitions of %s, so that columns and values are not checked "
@@ -146,22 +279,126 @@ class BatchUpdateRun:
                 error,
             )
             return None
+        if self._options.preflight:
+            return definitions
+        # without preflight only the id property is looked at, to know whether it can name a record
+        return {name: one for name, one in definitions.items() if name == self._spec.id_property}
 
     def _plan(self, mapping: RowMapping) -> Plan:
+        def equal(name: str, ours: str, hubspots: str | None) -> bool:
+            return equal_values(ours, hubspots, mapping.definition(name))
+
+        id_property, version = self._spec.id_property, self._hook.api_version
+        compare = self._options.skip_unchanged == COMPARE_WITH_HUBSPOT
+        lookup = None
+        if compare or (id_property == EMAIL and is_contacts(self._object_type)):
+            lookup = Lookup(
+                object_type=self._object_type,
+                id_property=id_property,
+                api_version=version,
+                compare=compare,
+                equal=equal,
+            )
         return Plan(
-            update=protocol.BatchUpdate(self._object_type, self._spec.id_property, self._hook.api_version),
-            equal=lambda name, ours, hubspots: equal_values(ours, hubspots, mapping.definition(name)),
+            update=protocol.BatchUpdate(self._object_type, None if lookup else id_property, version),
+            equal=equal,
             missing_ok=self._options.missing_ok,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
+            lookup=lookup,
+            reads_to_the_end=sources.total_rows(self._rows) is not None,
         )
 
-    def _note_costs(self, seconds: float) -> None:
+    def _log_start(self, mapping: RowMapping) -> None:
+        log.info(
+            "Updating %s in HubSpot from %s: %s in column %r, %d properties",
+            self._object_type,
+            sources.describe(self._rows),
+            f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
+            self._spec.id_column,
+            len(mapping.names),
+        )
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def _end(self, *, finished: bool) -> None:
+        """Close what is open, whatever happened; then say what became of the rows."""
+        self._note_costs()
+        if self._checkpoints is not None and not finished:
+            self._save_checkpoint()
+        if self._files is not None:
+            self._files.close()
+        if self._fingerprints is not None:
+            self._fingerprints.save()
+        if self._checkpoints is not None and finished:
+            self._checkpoints.drop()
+        log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
+
+    def _note_costs(self) -> None:
         report, counters = self.report, self._counters
         report.requests, report.retries = counters.requests, counters.retries
         report.rate_limited, report.refused_requests = counters.rate_limited, counters.refused
-        report.completed_at, report.seconds = _now(), seconds
-        log.info("%s", closing_line(report, self._hook.limiter().daily_remaining))
+        report.completed_at = _now()
+        report.seconds = self._seconds_before + time.monotonic() - self._started
+
+
+class ResumedRows:
+    """The rows of a retry, up to where the earlier try had read them.
+
+    :param checkpoint: what the earlier try left.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, mapping: RowMapping, chunks: Iterable[Chunk]) -> None:
+        self._checkpoint = checkpoint
+        self._mapping = mapping
+        self._chunks = iter(chunks)
+        self._beyond: Chunk | None = None
+        self._rejected = {outcome.row: outcome for outcome in checkpoint.rejected}
+        self.digest = RowsDigest()
+        self.unsettled: list[Input | RowOutcome] = []
+
+    @property
+    def rejected(self) -> list[RowOutcome]:
+        """The earlier try's rejected outcomes, with their source rows."""
+        return list(self._rejected.values())
+
+    def are_the_same(self) -> bool:
+        """Read them, and tell whether they are those that the checkpoint is about."""
+        wanted = self._checkpoint.rows_read
+        while self.digest.rows < wanted and (chunk := next(self._chunks, None)) is not None:
+            inside, self._beyond = _cut(chunk, wanted)
+            self._take(inside)
+        return self.digest.rows == wanted and self.digest.hexdigest() == self._checkpoint.digest
+
+    def rest(self) -> Iterator[Chunk]:
+        """The chunks that the earlier try had not read."""
+        if self._beyond is not None:
+            yield self._beyond
+        yield from self._chunks
+
+    def _take(self, chunk: Chunk) -> None:
+        rows = self._mapping.prepare(chunk)
+        self.digest.add(rows)
+        for offset, row in enumerate(rows):
+            if row.row not in self._checkpoint.settled:
+                self.unsettled.append(row)
+            elif row.row in self._rejected:
+                self._rejected[row.row] = replace(self._rejected[row.row], values=chunk.row(offset))
+
+
+def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:
+    """A chunk in two: what comes before this row, and the rest."""
+    length = row - chunk.first_row
+    if length >= chunk.length:
+        return chunk, None
+    before = {offset: why for offset, why in chunk.invalid.items() if offset < length}
+    after = {offset - length: why for offset, why in chunk.invalid.items() if offset >= length}
+    first = {name: values[:length] for name, values in chunk.columns.items()}
+    second = {name: values[length:] for name, values in chunk.columns.items()}
+    return (
+        Chunk(chunk.first_row, first, length, chunk.complete, before),
+        Chunk(row, second, chunk.length - length, chunk.complete, after),
+    )
 
 
 def _now() -> str:

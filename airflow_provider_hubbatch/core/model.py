@@ -140,19 +140,28 @@ class RowOutcome:
         return outcome
 
 
+def _json_number(number: float) -> float | str | None:
+    """A number that every reader of JSON takes: 64 bits, and finite."""
+    if isinstance(number, int):
+        return int(number) if -(2**63) <= number < 2**63 else str(number)
+    return float(number) if math.isfinite(number) else None
+
+
 def json_ready(value: Any) -> Any:
     """A value of a source row as JSON can hold it, without loss where JSON allows it.
 
     :param value: anything: numpy and pandas scalars, dates, Decimal, bytes, nested lists and mappings.
     :returns: str, int, float, bool, None, or lists and dicts of them. NaN, NaT and NA become ``None``, dates
-        and times ISO 8601, a Decimal its digits, what is left its ``str()``.
+        and times ISO 8601, a Decimal and a number beyond 64 bits its digits, what is left its ``str()``.
     """
-    if value is None or isinstance(value, (str, bool, int)):
-        return value if not isinstance(value, StrEnum) else value.value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value) if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, (int, float)):
+        return _json_number(value)
     if isinstance(value, Mapping):
-        return {str(key): json_ready(item) for key, item in value.items()}
+        return {json_ready(str(key)): json_ready(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [json_ready(item) for item in value]
     if value is MISSING or not _equals_itself(value):

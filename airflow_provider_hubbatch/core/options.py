@@ -11,6 +11,8 @@ from airflow_provider_hubbatch.core.report import checked_max_rejected
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+COMPARE_WITH_HUBSPOT = "hubspot"
+
 # More threads than this gain nothing: 250 requests per 10 s at HubSpot's slowest keep 64 busy only above 2.5 s each.
 _MOST_IN_FLIGHT = 256
 
@@ -23,8 +25,11 @@ class SyncOptions:
     :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
     :param null_values: ``skip``: a null leaves the property alone; ``clear`` empties it.
+    :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path: leave
+        out the rows that the last sync wrote just so, as the file there tells.
     :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
     :param max_rejected: rows that may fail before the sync does: a count or a share.
+    :param results_path: a folder for one outcome a row, as JSON lines, on any storage that Airflow reaches.
     :param preflight: check columns and values against the property definitions first.
     :param validate_only: everything but the update.
     :param max_in_flight: requests under way at once.
@@ -35,8 +40,10 @@ class SyncOptions:
     id_property: str | None = None
     properties: Sequence[str] | Mapping[str, str] | None = None
     null_values: str = "skip"
+    skip_unchanged: str | None = None
     missing_ok: bool = False
     max_rejected: float = 0
+    results_path: str | None = None
     preflight: bool = True
     validate_only: bool = False
     max_in_flight: int = 16
@@ -48,6 +55,10 @@ class SyncOptions:
         :raises SettingsError: naming the option.
         """
         checked_max_rejected(self.max_rejected)
+        for name in ("skip_unchanged", "results_path"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                raise SettingsError(f"{name}={value!r}: give a path or URL as text, or None")
         for name in ("missing_ok", "preflight", "validate_only"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}={getattr(self, name)!r}: give True or False")

@@ -1,0 +1,122 @@
+"""Checkpoints in Airflow's task state store: written by time, from the main thread, so that a retry goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_hubbatch.core.checkpoint import Checkpoint, RowRanges, RowsDigest, costs_of
+from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.results import UNSETTLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_hubbatch.core.model import RowOutcome
+    from airflow_provider_hubbatch.core.report import SyncReport
+
+log = logging.getLogger(__name__)
+
+# A killed task sends again what was confirmed since its last checkpoint. Writing one takes about 15 ms.
+SAVE_EVERY_SECONDS = 5.0
+
+KEY = "hubspot_batch_update"
+
+
+class StateStore(Protocol):
+    """Airflow's ``context["task_state_store"]`` (3.3), as far as it is used."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The stored value."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value."""
+
+    def delete(self, key: str) -> None:
+        """Remove a value."""
+
+
+class Checkpoints:
+    """The checkpoint of one task instance's sync.
+
+    :param store: where it is kept.
+    """
+
+    def __init__(self, store: StateStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._saved_at = clock()
+        self._settled = RowRanges()
+        self._saved_rows = 0
+        self._settings = ""
+
+    def load(self, settings: str) -> Checkpoint | None:
+        """The checkpoint that an earlier try left, if it is one of a sync with the same settings.
+
+        :param settings: the fingerprint of this sync's settings.
+        """
+        self._settings = settings
+        try:
+            data = self._store.get(KEY)
+            checkpoint = None if data is None else Checkpoint.from_json(data)
+        except ValueError as error:
+            log.warning("Starting over: the checkpoint of an earlier try can't be used, %s", error)
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever the store's backend raises; a sync works without it
+            log.warning("Starting over: the task's state can't be read (%s)", type(error).__name__)
+            return None
+        if checkpoint is not None and checkpoint.settings != settings:
+            log.warning("Starting over: the settings have changed since the try that left a checkpoint")
+            return None
+        return checkpoint
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint whose rows have proved to be the same."""
+        self._settled = checkpoint.settled
+        self._saved_rows = len(checkpoint.settled)
+
+    def note(self, outcome: RowOutcome) -> None:
+        """A row has its outcome."""
+        if outcome.status not in UNSETTLED:
+            self._settled.add(outcome.row)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._clock() - self._saved_at >= SAVE_EVERY_SECONDS
+
+    def save(self, report: SyncReport, digest: RowsDigest, *, result_parts: int, seconds: float) -> None:
+        """Save where the sync stands. A store that fails costs the checkpoint, not the sync."""
+        self._saved_at = self._clock()
+        checkpoint = Checkpoint(
+            settings=self._settings,
+            rows_read=digest.rows,
+            digest=digest.hexdigest(),
+            settled=self._settled,
+            counts=report.counts.copy(),
+            rejected_by_category=report.rejected_by_category,
+            rejected=[outcome for outcome in report.rejected if outcome.status not in UNSETTLED],
+            outcomes=_settled_only(report.outcomes),
+            result_parts=result_parts,
+            costs=costs_of(report),
+            started_at=report.started_at,
+            seconds=seconds,
+        )
+        for status in UNSETTLED:
+            checkpoint.counts.pop(Status(status), None)
+        try:
+            self._store.set(KEY, checkpoint.as_json())
+        except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
+            log.warning("The checkpoint can't be saved (%s): a retry repeats more", type(error).__name__)
+
+    def drop(self) -> None:
+        """The sync has ended: clearing the task is to run it in full."""
+        try:
+            self._store.delete(KEY)
+        except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
+            log.warning("The checkpoint can't be removed (%s)", type(error).__name__)
+
+
+def _settled_only(outcomes: list[RowOutcome] | None) -> list[RowOutcome] | None:
+    return None if outcomes is None else [one for one in outcomes if one.status not in UNSETTLED]
