@@ -150,6 +150,7 @@ class Dispatcher:
 
     :param max_in_flight: requests under way at once, those waiting for their retry among them: when HubSpot is
         down, nothing new is started.
+    :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.
     """
 
     def __init__(
@@ -161,7 +162,9 @@ class Dispatcher:
         max_in_flight: int,
         policy: retry.RetryPolicy | None = None,
         counters: Counters | None = None,
+        daily_reserve: float | None = None,
     ) -> None:
+        self._daily_reserve = daily_reserve
         self.counters = counters or Counters()
         self.limiter = limiter
         self._transport = transport
@@ -182,13 +185,20 @@ class Dispatcher:
         """Requests under way."""
         return len(self._in_flight)
 
+    @property
+    def quota_spent(self) -> bool:
+        """Whether one more request could eat into the calls of the day that are to be left."""
+        left = self.limiter.daily_remaining
+        if self._daily_reserve is None or left is None:
+            return False
+        reserve = self._daily_reserve
+        if isinstance(reserve, float):
+            reserve *= self.limiter.daily or 0
+        return left - len(self._in_flight) <= reserve
+
     def may_send(self) -> bool:
         """Whether a new request may go now; those that wait for a retry go first."""
-        return (
-            self.pending < self._max_in_flight
-            and not self._due()
-            and self.limiter.wait_seconds(self._transport.now()) <= 0
-        )
+        return self.pending < self._max_in_flight and not self._due() and self._room()
 
     def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0, reads: bool = False) -> None:
         """Send a request, at once or later.
@@ -228,12 +238,16 @@ class Dispatcher:
         until_due = self._delayed[0][0] - now if self._delayed else math.inf
         if until_due > 0 and not (wants_to_send and self.pending < self._max_in_flight):
             return until_due
-        if len(self._in_flight) >= self._max_in_flight:
+        if len(self._in_flight) >= self._max_in_flight or self.quota_spent:
             return math.inf
         return min(self.limiter.wait_seconds(now), until_due) if until_due > 0 else self.limiter.wait_seconds(now)
 
     def _room(self) -> bool:
-        return len(self._in_flight) < self._max_in_flight and self.limiter.wait_seconds(self._transport.now()) <= 0
+        return (
+            len(self._in_flight) < self._max_in_flight
+            and not self.quota_spent
+            and self.limiter.wait_seconds(self._transport.now()) <= 0
+        )
 
     def _due(self) -> bool:
         return bool(self._delayed) and self._delayed[0][0] <= self._transport.now()
@@ -436,7 +450,8 @@ class Sync:
                 self._feed()
                 self._send()
                 yield from self._take_outcomes()
-                self._receive()
+                if self._state.fatal is None:
+                    self._receive()
         except GeneratorExit:  # nobody listens any more
             self.stop()
             return
@@ -488,6 +503,9 @@ class Sync:
     # --- requests out ------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
+        if self._dispatcher.quota_spent and not self._dispatcher.in_flight and not self._finished():
+            self._state.fatal = _quota_spent(self._dispatcher.limiter)
+            return
         while self._has_work() and self._dispatcher.may_send():
             job = self._next_job()
             if job is not None:
@@ -867,6 +885,16 @@ def _fatal(verdict: retry.Refused | retry.Stop, failure: retry.Failure | None) -
                 category=category,
                 correlation_id=correlation_id,
             )
+
+
+def _quota_spent(limiter: RateLimiter) -> DailyQuotaError:
+    left, daily = limiter.daily_remaining or 0, limiter.daily
+    of = f" of {daily:,}" if daily else ""
+    return DailyQuotaError(
+        f"{left:,}{of} calls of the account's day are left, which is what daily_quota_reserve keeps for others"
+        if left
+        else "the account's calls of the day are spent"
+    )
 
 
 def _about_settings(error: ErrorInfo, update: BatchUpdate) -> SettingsError | None:

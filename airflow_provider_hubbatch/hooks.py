@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import UTC, datetime, timedelta, timezone
+from datetime import time as datetime_time
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
@@ -13,7 +16,7 @@ from requests_toolbelt.adapters.socket_options import TCPKeepAliveAdapter
 from airflow_provider_hubbatch import __version__
 from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import RequestRefusedError, SettingsError, UnavailableError
+from airflow_provider_hubbatch.core.errors import HubSpotError, RequestRefusedError, SettingsError, UnavailableError
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.engine import Counters, Dispatcher, call
@@ -22,6 +25,7 @@ from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import tzinfo
 
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.report import SyncReport
@@ -119,6 +123,28 @@ class HubSpotHook(HttpHook):
         details = self.request("GET", protocol.account_path(self.settings().api_version))
         return details if isinstance(details, dict) else {}
 
+    def daily_reset(self) -> datetime:
+        """When the account's calls of the day begin anew, in UTC.
+
+        As HubSpot's api-usage says; else midnight in the account's time zone; in UTC, if HubSpot tells neither.
+        """
+        usage = self._told(protocol.daily_usage_path(self.api_version))
+        results = usage.get("results")
+        for entry in [usage, *(results if isinstance(results, list) else [])]:
+            resets_at = parsed_moment(entry.get("resetsAt")) if isinstance(entry, dict) else None
+            if resets_at is not None and timedelta(0) < resets_at - datetime.now(UTC) <= timedelta(hours=25):
+                return resets_at
+        return next_midnight(datetime.now(UTC), self._told(protocol.account_path(self.api_version)))
+
+    def _told(self, path: str) -> dict[str, Any]:
+        """What an endpoint says; nothing, where it can't be asked now."""
+        try:
+            reply = self.request("GET", path)
+        except HubSpotError as error:
+            self.log.debug("%s can't be read: %s", path, type(error).__name__)
+            return {}
+        return reply if isinstance(reply, dict) else {}
+
     def test_connection(self) -> tuple[bool, str]:
         """Whether the connection works, and a sentence for the connection form's button."""
         try:
@@ -176,7 +202,13 @@ class HubSpotHook(HttpHook):
             self._limiter = RateLimiter(requests_per_10_seconds=self.settings().requests_per_10_seconds)
         return self._limiter
 
-    def dispatcher(self, transport: ThreadedTransport, max_in_flight: int, counters: Counters) -> Dispatcher:
+    def dispatcher(
+        self,
+        transport: ThreadedTransport,
+        max_in_flight: int,
+        counters: Counters,
+        daily_reserve: float | None = None,
+    ) -> Dispatcher:
         """What carries requests through pacing and retries."""
         return Dispatcher(
             transport=transport,
@@ -184,6 +216,7 @@ class HubSpotHook(HttpHook):
             random=random.random,
             max_in_flight=max_in_flight,
             counters=counters,
+            daily_reserve=daily_reserve,
         )
 
     def transport(self, threads: int) -> ThreadedTransport:
@@ -210,6 +243,33 @@ class HubSpotHook(HttpHook):
         session.mount("http://", TCPKeepAliveAdapter())
         session.mount("https://", TCPKeepAliveAdapter())
         return session
+
+
+def parsed_moment(value: Any) -> datetime | None:
+    """A time of HubSpot's, ISO 8601 or epoch milliseconds; ``None`` for anything else."""
+    try:
+        if isinstance(value, (int, float)):
+            return datetime.fromtimestamp(value / 1000, UTC)
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def next_midnight(now: datetime, account: dict[str, Any]) -> datetime:
+    """The next midnight in the account's time zone.
+
+    :param account: its details, as far as they are known: ``timeZone``, ``utcOffsetMilliseconds``.
+    """
+    zone: tzinfo = UTC
+    try:
+        zone = ZoneInfo(account["timeZone"])
+    except (KeyError, TypeError, ValueError, OSError):
+        offset = account.get("utcOffsetMilliseconds")
+        if isinstance(offset, (int, float)) and abs(offset) < 24 * 3_600_000:
+            zone = timezone(timedelta(milliseconds=offset))
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, datetime_time.min, zone).astimezone(UTC)
 
 
 def user_agent() -> str:

@@ -5,22 +5,23 @@ A DAG file that imports this module loads neither pandas nor requests: those com
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.errors import HubSpotError, SyncStoppedError, UnavailableError
+from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError
+from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
+    from airflow_provider_hubbatch.checkpoints import Checkpoints
     from airflow_provider_hubbatch.core.report import SyncReport
     from airflow_provider_hubbatch.run import BatchUpdateRun
-
-# What Airflow's retries can mend; everything else fails for good.
-_WORTH_A_RETRY = (UnavailableError, SyncStoppedError)
 
 
 class HubSpotBatchUpdateOperator(BaseOperator):
@@ -41,12 +42,20 @@ class HubSpotBatchUpdateOperator(BaseOperator):
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
         Templated.
     :param null_values: ``skip``: a null leaves the property alone; ``clear``: it empties it.
+    :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
+        tells; a path: leave out the rows that the last sync wrote just so, as the file there tells. Templated.
     :param missing_ok: a record that HubSpot doesn't have is counted as ``missing``, not held against the task.
     :param max_rejected: rows that may fail before the task does: a count (int) or a share (float below 1).
+    :param results_path: a folder for one outcome a row, as JSON lines: any path or URL that ``ObjectStoragePath``
+        takes. Templated.
     :param preflight: check columns and values against HubSpot's property definitions before anything is sent.
     :param validate_only: everything but the update: what would be sent is ``not_sent``.
+    :param resume: a retry goes on where the last try was stopped (Airflow 3.3 and later; else it starts over).
     :param max_in_flight: requests under way at once.
     :param requests_per_10_seconds: send at most so many; ``None``: as the connection says, else as HubSpot's replies.
+    :param daily_quota_reserve: calls a day to leave for others: a count (int) or a share of the account's limit
+        (float below 1).
+    :param deferrable: when the account's calls of the day are spent, wait for the next day without a worker.
     :param hubspot_conn_id: the connection. Templated.
     """
 
@@ -56,6 +65,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         "id_column",
         "id_property",
         "properties",
+        "skip_unchanged",
+        "results_path",
         "hubspot_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json"}
@@ -70,28 +81,38 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         id_property: str | None = None,
         properties: Sequence[str] | Mapping[str, str] | None = None,
         null_values: str = "skip",
+        skip_unchanged: str | None = None,
         missing_ok: bool = False,
         max_rejected: float = 0,
+        results_path: str | None = None,
         preflight: bool = True,
         validate_only: bool = False,
+        resume: bool = True,
         max_in_flight: int = 16,
         requests_per_10_seconds: int | None = None,
+        daily_quota_reserve: float = 0,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         hubspot_conn_id: str = "hubspot_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**with_retry_policy(kwargs))
         self.object_type = object_type
         self.rows = rows
         self.id_column = id_column
         self.id_property = id_property
         self.properties = properties
         self.null_values = null_values
+        self.skip_unchanged = skip_unchanged
         self.missing_ok = missing_ok
         self.max_rejected = max_rejected
+        self.results_path = results_path
         self.preflight = preflight
         self.validate_only = validate_only
+        self.resume = resume
         self.max_in_flight = max_in_flight
         self.requests_per_10_seconds = requests_per_10_seconds
+        self.daily_quota_reserve = daily_quota_reserve
+        self.deferrable = deferrable
         self.hubspot_conn_id = hubspot_conn_id
         self._run: BatchUpdateRun | None = None
 
@@ -103,42 +124,66 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         :raises HubSpotError: a retry may help.
         """
         try:
-            self._run = self._start()
+            self._run = self._start(context)
             try:
                 for _ in self._run:
                     pass
             finally:
                 self._push(context, self._run.report)
             self._run.report.raise_for_rejected()
-        except _WORTH_A_RETRY:
+        except DailyQuotaError as error:
+            self._wait_for_quota(context, error)
+            raise
+        except WORTH_A_RETRY:
             raise
         except HubSpotError as error:
             raise AirflowFailException(str(error)) from error
         return self._run.report.summary()
+
+    def execute_after_quota_reset(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002
+        """Go on, once the account's calls of the day begin anew."""
+        return self.execute(context)
 
     def on_kill(self) -> None:
         """Start no more requests; the task then accounts for its rows and ends by itself."""
         if self._run is not None:
             self._run.stop()
 
-    def _start(self) -> BatchUpdateRun:
+    def _start(self, context: Context) -> BatchUpdateRun:
         from airflow_provider_hubbatch.core.options import SyncOptions  # noqa: PLC0415 - when the task runs
         from airflow_provider_hubbatch.hooks import HubSpotHook  # noqa: PLC0415 - loads requests
 
-        options = SyncOptions(
-            id_column=self.id_column,
-            id_property=self.id_property,
-            properties=self.properties,
-            null_values=self.null_values,
-            missing_ok=self.missing_ok,
-            max_rejected=self.max_rejected,
-            preflight=self.preflight,
-            validate_only=self.validate_only,
-            max_in_flight=self.max_in_flight,
-            requests_per_10_seconds=self.requests_per_10_seconds,
+        options = SyncOptions(**{field: getattr(self, field) for field in SyncOptions.__dataclass_fields__})
+        map_index = context["ti"].map_index
+        return HubSpotHook(self.hubspot_conn_id).start_batch_update(
+            self.object_type,
+            self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows,
+            options,
+            name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
+            checkpoints=self._checkpoints(context),
         )
-        rows = self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows
-        return HubSpotHook(self.hubspot_conn_id).start_batch_update(self.object_type, rows, options)
+
+    def _checkpoints(self, context: Context) -> Checkpoints | None:
+        from airflow_provider_hubbatch.checkpoints import Checkpoints  # noqa: PLC0415 - when the task runs
+
+        store = context.get("task_state_store")
+        if not self.resume:
+            return None
+        if store is None:
+            self.log.info("This Airflow keeps no state for tasks (3.3 does): a retry will start over")
+            return None
+        return Checkpoints(store)
+
+    def _wait_for_quota(self, context: Context, error: DailyQuotaError) -> None:
+        """Defer until the account's day begins anew, if that is wanted and nothing would be sent twice."""
+        nothing_sent = error.report is not None and not error.report.counts[Status.UPDATED]
+        if not self.deferrable or not (nothing_sent or (self.resume and context.get("task_state_store"))):
+            return
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415 - seldom
+
+        moment = datetime.now(UTC) + timedelta(seconds=error.retry_after_seconds or 3_600)
+        self.log.info("%s; deferring until then", error)
+        self.defer(trigger=DateTimeTrigger(moment), method_name=self.execute_after_quota_reset.__name__)
 
     def _push(self, context: Context, report: SyncReport) -> None:
         """Push the XComs: also ``return_value``, which Airflow pushes for successful tasks only."""

@@ -15,7 +15,12 @@ from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
-from airflow_provider_hubbatch.core.errors import HubSpotError, MissingScopesError, SystematicRefusalError
+from airflow_provider_hubbatch.core.errors import (
+    DailyQuotaError,
+    HubSpotError,
+    MissingScopesError,
+    SystematicRefusalError,
+)
 from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import Chunk
@@ -107,6 +112,8 @@ class BatchUpdateRun:
             yield from self._outcomes()
         except HubSpotError as error:
             error.report = self.report
+            if isinstance(error, DailyQuotaError):
+                self._say_when(error)
             self._end(finished=isinstance(error, SystematicRefusalError))
             raise
         except BaseException:
@@ -203,7 +210,9 @@ class BatchUpdateRun:
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
         with self._hook.transport(options.max_in_flight) as transport:
-            dispatcher = self._hook.dispatcher(transport, options.max_in_flight, self._counters)
+            dispatcher = self._hook.dispatcher(
+                transport, options.max_in_flight, self._counters, options.daily_quota_reserve
+            )
             self._progress = ProgressLog(
                 log, self.report, dispatcher.limiter, total_rows=sources.total_rows(self._rows)
             )
@@ -333,6 +342,12 @@ class BatchUpdateRun:
         if self._checkpoints is not None and finished:
             self._checkpoints.drop()
         log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
+
+    def _say_when(self, error: DailyQuotaError) -> None:
+        """Add when the account's day begins anew."""
+        reset = self._hook.daily_reset()
+        error.retry_after_seconds = max((reset - datetime.now(UTC)).total_seconds(), 0.0)
+        error.args = (f"{error.args[0]}; they begin anew at {reset.isoformat(timespec='minutes')}",)
 
     def _note_costs(self) -> None:
         report, counters = self.report, self._counters

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.errors import SettingsError
-from airflow_provider_hubbatch.core.report import checked_max_rejected
+from airflow_provider_hubbatch.core.report import checked_count_or_share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ class SyncOptions:
     :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
     :param null_values: ``skip``: a null leaves the property alone; ``clear`` empties it.
-    :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path: leave
-        out the rows that the last sync wrote just so, as the file there tells.
+    :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
+        leave out the rows that the last sync wrote just so, as the file there tells.
     :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
     :param max_rejected: rows that may fail before the sync does: a count or a share.
     :param results_path: a folder for one outcome a row, as JSON lines, on any storage that Airflow reaches.
@@ -34,6 +34,7 @@ class SyncOptions:
     :param validate_only: everything but the update.
     :param max_in_flight: requests under way at once.
     :param requests_per_10_seconds: cap; ``None``: the connection's, else what HubSpot's replies say.
+    :param daily_quota_reserve: calls a day to leave for others: a count (int) or a share of its limit (float).
     """
 
     id_column: str = "id"
@@ -48,13 +49,15 @@ class SyncOptions:
     validate_only: bool = False
     max_in_flight: int = 16
     requests_per_10_seconds: int | None = None
+    daily_quota_reserve: float = 0
 
     def __post_init__(self) -> None:
         """Check what can be checked without rows and definitions.
 
         :raises SettingsError: naming the option.
         """
-        checked_max_rejected(self.max_rejected)
+        checked_count_or_share(self.max_rejected, "max_rejected", of="rows")
+        checked_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
         for name in ("skip_unchanged", "results_path"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value.strip()):

@@ -96,7 +96,11 @@ class SyncReport:
             ``None``: as the sync's options say.
         :raises SyncFailedError: there are more; all other rows were written.
         """
-        max_rejected = self.max_rejected if max_rejected is None else checked_max_rejected(max_rejected)
+        max_rejected = (
+            self.max_rejected
+            if max_rejected is None
+            else checked_count_or_share(max_rejected, "max_rejected", of="rows")
+        )
         failed = self.counts[Status.REJECTED] + self.counts[Status.UNKNOWN]
         allowed = max_rejected * self.rows if isinstance(max_rejected, float) else max_rejected
         if failed > allowed:
@@ -119,18 +123,19 @@ class SyncReport:
         return next((outcome.correlation_id for outcome in self.rejected if outcome.correlation_id), None)
 
 
-def checked_max_rejected(max_rejected: Any) -> float:
-    """``max_rejected``, if it can be one.
+def checked_count_or_share(value: Any, setting: str, *, of: str) -> float:
+    """A count (int) or a share (float), if it can be one.
 
+    :param setting: what to call it in the error.
+    :param of: what it counts.
     :raises SettingsError: it is no count of 0 or more, and no share from 0 to below 1.
     """
-    if isinstance(max_rejected, int) and not isinstance(max_rejected, bool) and max_rejected >= 0:
-        return max_rejected
-    if isinstance(max_rejected, float) and 0 <= max_rejected < 1:
-        return max_rejected
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, float) and 0 <= value < 1:
+        return value
     raise SettingsError(
-        f"max_rejected={max_rejected!r}: give a count of rows (an int of 0 or more) or a share of them (a float "
-        "from 0.0 to below 1.0)"
+        f"{setting}={value!r}: give a count (an int of 0 or more) or a share of {of} (a float from 0.0 to below 1.0)"
     )
 
 
