@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from itertools import chain, groupby, islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_hubbatch import _memory
@@ -45,7 +46,9 @@ class _Source:
         return replace(self, **rendered)  # type: ignore[type-var]
 
     def _render(self, name: str, context: Mapping[str, Any]) -> Any:
-        return context["task"].render_template(getattr(self, name), context)
+        value = getattr(self, name)
+        # some versions of Airflow take Path.resolve for a way to render it
+        return value if isinstance(value, PurePath) else context["task"].render_template(value, context)
 
 
 @dataclass(repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
+from airflow_provider_hubbatch.core.definitions import definitions_from_json
+from airflow_provider_hubbatch.core.mapping import MappingSpec, compile_mapping
+from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import FileRows, chunks, describe, total_rows
 
@@ -233,6 +236,59 @@ def test_parquet_csv_and_json_lines_give_the_same_rows(tmp_path: Path) -> None:
     for kind in ("parquet", "csv", "jsonl"):
         assert read(tmp_path / f"a.{kind}") == rows
         assert [part.length for part in chunks(tmp_path / f"a.{kind}")] == [1_000, 1_000, 500]
+
+
+TYPED_ROWS = [
+    {
+        "id": 9007199254740993 + n,
+        "firstname": f"name, {n}" if n % 3 else None,
+        "date_of_birth": date(1980, 2, 29) + timedelta(days=n),
+        "last_seen": datetime(2024, 3, 31, 1, 30, tzinfo=UTC) + timedelta(minutes=n),
+        "amount": Decimal(n) / 4,
+        "ratio": n / 10,
+        "subscribed": n % 2 == 0,
+    }
+    for n in range(25)
+]
+TYPES = {"date_of_birth": "date", "last_seen": "datetime", "amount": "number", "ratio": "number", "subscribed": "bool"}
+
+
+def test_formats_with_and_without_types_send_the_same(tmp_path: Path) -> None:
+    """Dates, times, decimals, floats, booleans and nulls reach HubSpot as the same text from every format."""
+    parquet.write_table(pa.Table.from_pylist(TYPED_ROWS), tmp_path / "a.parquet")
+    pd.DataFrame(TYPED_ROWS).to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row, default=str) + "\n" for row in TYPED_ROWS))
+    definitions = definitions_from_json(
+        [
+            {"name": name, "label": name, "type": TYPES.get(name, "string"), "fieldType": "text"}
+            for name in TYPED_ROWS[0]
+        ]
+    )
+    sent = []
+    for kind in ("parquet", "csv", "jsonl"):
+        (part,) = chunks(tmp_path / f"a.{kind}")
+        mapping = compile_mapping(
+            MappingSpec.checked(),
+            chunk_columns=list(part.columns),
+            complete=part.complete,
+            definitions=definitions,
+            object_type="contacts",
+            preflight=True,
+        )
+        sent.append([(row.id, row.properties) for row in mapping.prepare(part) if isinstance(row, Input)])
+    assert sent[0] == sent[1] == sent[2]
+    assert len(sent[0]) == 25
+    assert sent[0][2] == (
+        "9007199254740995",
+        {
+            "firstname": "name, 2",
+            "date_of_birth": "1980-03-02",
+            "last_seen": "2024-03-31T01:32:00.000Z",
+            "amount": "0.5",
+            "ratio": "0.2",
+            "subscribed": "true",
+        },
+    )
 
 
 def test_lists_of_paths_are_read_one_after_the_other(tmp_path: Path) -> None:

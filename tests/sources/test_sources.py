@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,8 +18,6 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import FileRows, SqlRows, chunks, describe, total_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_dags import RunDag
 
 
@@ -46,6 +45,7 @@ def test_sql_rows_are_rendered_into_new_ones() -> None:
     rows = SqlRows("wh_{{ ds }}", "select '{{ ds }}'", {"since": "{{ ds }}", "top": 3}, chunk_rows=5)
     assert rendered(rows) == SqlRows("wh_2024-02-29", "select '2024-02-29'", {"since": "2024-02-29", "top": 3}, 5)
     assert rows.conn_id == "wh_{{ ds }}"
+    assert rendered(FileRows(Path("absent.csv"))) == FileRows(Path("absent.csv"))
     assert rendered(FileRows("{{ ds }}.csv", conn_id="c", delimiter=";")) == FileRows(
         "2024-02-29.csv", conn_id="c", delimiter=";"
     )
