@@ -1,0 +1,179 @@
+"""Docs are checked like code: what they show runs, what they list is complete, where they lead exists."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_hubbatch import exceptions
+from airflow_provider_hubbatch.core import errors
+from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+    from tests.airflow_dags import RunDag
+
+REPOSITORY = Path(__file__).parent.parent
+README = REPOSITORY / "README.md"
+ERRORS = REPOSITORY / "docs" / "errors.md"
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+# A block may be marked by a comment on the line before it: <!-- runs --> as a script, <!-- runs as a DAG -->
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>runs[^>]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    mark: str | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text()
+    return [
+        Block(page, text.count("\n", 0, found.start()) + 1, found["language"], found["mark"], found["text"])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+
+
+def test_every_mark_belongs_to_a_block() -> None:
+    """A marked block that isn't found would not be run, and nobody would know."""
+    marks = sum(page.read_text().count("<!-- runs") for page in PAGES)
+    assert marks == sum(block.mark is not None for block in PYTHON)
+    assert {block.mark for block in PYTHON} <= {None, "runs", "runs as a DAG"}
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_a_block_compiles(block: Block) -> None:
+    """No Python block of the docs has a syntax error."""
+    compile(block.text, str(block), "exec")
+
+
+@pytest.mark.parametrize("block", [block for block in PYTHON if block.mark == "runs"], ids=str)
+def test_a_script_of_the_docs_runs(block: Block, sandbox: HubSpotSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown as a script runs as it is, against a local HubSpot."""
+    monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_TEST", sandbox.connection())  # so that what a block sets is undone
+    exec(compile(block.text, str(block), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("block", [block for block in PYTHON if block.mark == "runs as a DAG"], ids=str)
+def test_a_dag_of_the_docs_runs(block: Block, sandbox: HubSpotSandbox, run_dag: RunDag) -> None:
+    """What is shown as a DAG succeeds as it is, against a local HubSpot, and updates something."""
+    before = sandbox.objects("contacts")
+    assert run_dag(block.text).state == "success"
+    assert sandbox.objects("contacts") != before
+
+
+def table_after(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    lines = page.read_text().split(f"\n{heading}\n", 1)[1].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def signature() -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(HubSpotBatchUpdateOperator.__init__).parameters
+    return {name: one for name, one in parameters.items() if one.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_the_table_has_every_parameter_with_its_default() -> None:
+    """The README's table is the operator's signature, in its order."""
+    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(README, "## Parameters")}
+    assert list(documented) == list(signature())
+    defaults = {name: one.default for name, one in signature().items()}
+    shown = {
+        name: "" if default is inspect.Parameter.empty else repr(default).replace("'", '"')
+        for name, default in defaults.items()
+    }
+    assert documented == shown
+
+
+def test_the_templated_parameters_are_named() -> None:
+    """The README says which parameters are templated, and no others."""
+    (sentence,) = re.findall(r"^(`object_type`[^|]*?) are templated", README.read_text(), re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", sentence)) == tuple(HubSpotBatchUpdateOperator.template_fields)
+
+
+def test_the_docstring_has_every_parameter() -> None:
+    """Airflow's users read docstrings: the operator's has each parameter."""
+    documented = re.findall(r":param (\w+):", inspect.getdoc(HubSpotBatchUpdateOperator) or "")
+    assert documented == list(signature())
+
+
+ERROR_CLASSES = [
+    name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
+]
+
+
+@pytest.mark.parametrize("name", ERROR_CLASSES)
+def test_every_error_is_explained(name: str) -> None:
+    """Each exception has its section: what it is, and what to do."""
+    sections = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", ERRORS.read_text(), re.MULTILINE | re.DOTALL))
+    assert "**What:**" in sections[name]
+    assert "**Do:**" in sections[name]
+    assert name in exceptions.__all__
+
+
+def test_the_tree_of_errors_is_the_classes() -> None:
+    """The tree that is drawn has the classes, each below its base."""
+    (tree,) = [block.text for block in blocks_of(ERRORS) if block.text.startswith("HubSpotError")]
+    bases: dict[str, str | None] = {}
+    path: list[str] = []
+    for line in tree.splitlines():
+        found = re.match(r"(?P<indent>[│├└─ ]*)(?P<name>\w+)", line)
+        assert found is not None
+        depth = len(found["indent"]) // 4
+        path[depth:] = [found["name"]]
+        bases[found["name"]] = path[depth - 1] if depth else None
+    assert bases == {
+        name: None if name == "HubSpotError" else getattr(errors, name).__bases__[0].__name__ for name in ERROR_CLASSES
+    }
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link from page to page has a file, and its anchor a heading."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r"^\[[^]]+\]: (\S+)$", text, re.MULTILINE)]
+    broken = []
+    for target in targets:
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        if not path.exists() or (anchor and anchor not in anchors_of(path)):
+            broken.append(target)
+    assert broken == []
