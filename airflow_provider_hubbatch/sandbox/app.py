@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from airflow_provider_hubbatch.sandbox.admin import add_admin_routes
 from airflow_provider_hubbatch.sandbox.effects import spoil_reply, spoil_request
@@ -18,13 +18,14 @@ from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
 from airflow_provider_hubbatch.sandbox.values import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from starlette.requests import Request
 
     from airflow_provider_hubbatch.sandbox.faults import Fault
     from airflow_provider_hubbatch.sandbox.tokens import AccessToken
 
+_DROP_SECONDS = 0.02
 EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -167,7 +168,7 @@ def _call(request: Request, body: bytes) -> Call:
     parts: dict[str, Any] = request.path_params
     return Call(
         method=request.method,
-        path=request.url.path,
+        path=request.scope["path"],
         version=parts.get("version", "2026-03"),
         object_type=parts.get("object_type", ""),
         name=parts.get("name", ""),
@@ -185,12 +186,22 @@ async def _pause(seconds: float) -> None:
 async def _send(request: Request, reply: Reply) -> Response:
     if reply.cut is not None:
         await _cut(request, reply)
-    response = Response(
-        reply.body, status_code=reply.status, headers={**reply.headers, "Content-Type": reply.content_type}
-    )
+    headers = {**reply.headers, "Content-Type": reply.content_type}
+    if reply.drip_seconds:
+        headers["Content-Length"] = str(len(reply.body))
+        return StreamingResponse(_drops(reply), status_code=reply.status, headers=headers)
+    response = Response(reply.body, status_code=reply.status, headers=headers)
     if reply.status == 204:
         del response.headers["Content-Type"]
     return response
+
+
+async def _drops(reply: Reply) -> AsyncIterator[bytes]:
+    drops = max(1, min(len(reply.body), int(reply.drip_seconds / _DROP_SECONDS)))
+    size = -(-len(reply.body) // drops)
+    for place in range(0, len(reply.body), size):
+        await asyncio.sleep(reply.drip_seconds / drops)
+        yield reply.body[place : place + size]
 
 
 async def _cut(request: Request, reply: Reply) -> None:

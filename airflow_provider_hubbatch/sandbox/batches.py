@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.checks import Checked, Checker, Problem, refusal
-from airflow_provider_hubbatch.sandbox.inputs import Input, parse_inputs, parse_json, read_inputs, refuse_duplicates
+from airflow_provider_hubbatch.sandbox.inputs import (
+    Input,
+    parse_inputs,
+    parse_json,
+    read_inputs,
+    read_names,
+    read_text,
+    refuse_duplicates,
+)
 from airflow_provider_hubbatch.sandbox.replies import Reply, error_body, json_reply, validation_error
 from airflow_provider_hubbatch.sandbox.values import timestamp
 
@@ -86,15 +94,15 @@ def read(portal: Portal, call: Call) -> Reply:
     """``batch/read``: a merged id gives the surviving record, under its own id."""
     batch = _begin(portal, call)
     body = parse_json(call.body)
-    id_property = body.get("idProperty") or None
+    id_property = read_text(body, "idProperty") or None
     inputs = [item._replace(id_property=id_property, properties={}) for item in read_inputs(body)]
     if any(_is_malformed(item) for item in inputs):
         if portal.behaviours.malformed_ids == "empty_reply":
             return _reply(batch, [], [])
         inputs = [item for item in inputs if not _is_malformed(item)]
     _refuse_id_properties(batch, {id_property}, by_email=True, by_record_id=True)
-    names = (*(str(name) for name in body.get("properties") or ()), *batch.table.shown_by_default())
-    history = [str(name) for name in body.get("propertiesWithHistory") or ()]
+    names = (*read_names(body, "properties"), *batch.table.shown_by_default())
+    history = read_names(body, "propertiesWithHistory")
     found: dict[str, dict[str, Any]] = {}
     missing = []
     for item in inputs:

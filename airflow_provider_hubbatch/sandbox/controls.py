@@ -178,6 +178,25 @@ class Controls:
         with self._portal.lock:
             self._portal.quota.spend(leave=leave, resets_in_seconds=resets_in_seconds)
 
+    def set_limits(self, *, requests_per_10_seconds: int | None, daily_limit: int | None) -> None:
+        """Gives the account other limits, as a bought add-on does."""
+        with self._portal.lock:
+            self._portal.rolling_limit = requests_per_10_seconds
+            self._portal.quota.limit = daily_limit
+            for window in self._portal.windows.values():
+                window.limit = requests_per_10_seconds
+
+    def occupy_window(self, places: int, token: str | None = None) -> None:
+        """Takes places in the rolling window of a token's app, as other programs with this token do.
+
+        :raises KeyError: for an unknown token.
+        """
+        with self._portal.lock:
+            known = self._portal.tokens.find(token or self.token)
+            if known is None:
+                raise KeyError(f"No token {token!r}.")
+            self._portal.window(known).occupy(places, self._portal.clock())
+
     def reset_limits(self) -> None:
         """Frees every rolling window and gives the daily quota back."""
         with self._portal.lock:
@@ -191,8 +210,8 @@ class Controls:
         with portal.lock:
             return {
                 "portal_id": portal.portal_id,
-                "records": {name: len(self.objects(name)) for name in portal.store.tables},
-                "requests_per_10_seconds": portal.settings.requests_per_10_seconds,
+                "records": {name: table.count_live() for name, table in portal.store.tables.items()},
+                "requests_per_10_seconds": portal.rolling_limit,
                 "daily_limit": portal.quota.limit,
                 "daily_remaining": portal.quota.remaining,
                 "statistics": self.statistics,

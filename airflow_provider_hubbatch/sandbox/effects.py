@@ -99,6 +99,10 @@ def _cut_during_reply(_fault: Fault, reply: Reply, _body: bytes) -> Reply:
     return replace(reply, cut="during_reply")
 
 
+def _drip(fault: Fault, reply: Reply, _body: bytes) -> Reply:
+    return replace(reply, drip_seconds=fault.seconds)
+
+
 def _unspoilt(_fault: Fault, reply: Reply, _body: bytes) -> Reply:
     return reply
 
@@ -195,6 +199,7 @@ _EFFECTS: dict[str, Callable[[Fault, Reply, bytes], Reply]] = {
     "cut_after_write": _cut,
     "cut_during_reply": _cut_during_reply,
     "hang": _unspoilt,
+    "drip": _drip,
     "garbage": _garbage,
     "truncated": _truncated,
     "empty_results": _empty_results,

@@ -119,7 +119,10 @@ def create_property(portal: Portal, call: Call) -> Reply:
         raise validation_error(f'Invalid property name "{name}": lower case letters, digits and underscores only')
     if name in table.definitions:
         raise RefusedError(409, error_body(f"A property named '{name}' already exists.", "OBJECT_ALREADY_EXISTS"))
-    definition = PropertyDefinition.from_json(body)
+    try:
+        definition = PropertyDefinition.from_json(body)
+    except (AttributeError, KeyError, TypeError):
+        raise validation_error("The property's definition is not of the right shape") from None
     table.add_property(definition)
     return json_reply(201, definition.as_json())
 

@@ -27,6 +27,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "cut_after_write": "the connection is closed without a reply; everything was written",
         "cut_during_reply": "the connection is closed in the midst of the reply; everything was written",
         "hang": "no answer for so many seconds, then the usual one; written: whether the write comes before the wait",
+        "drip": "the usual reply, arriving in small pieces over so many seconds",
         "garbage": "200 and bytes that are no JSON",
         "truncated": "200 and only the first half of the JSON",
         "empty_results": "the usual status, no results, no errors",
@@ -44,6 +45,7 @@ _WRITTEN = frozenset(
     {
         "cut_after_write",
         "cut_during_reply",
+        "drip",
         "garbage",
         "truncated",
         "empty_body",
@@ -68,7 +70,7 @@ class Fault:
     :param status: The reply's status, for the kinds that have any.
     :param policy: Of a 429: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY`` or anything.
     :param retry_after: The value of ``Retry-After``.
-    :param seconds: How long a ``hang`` takes.
+    :param seconds: How long a ``hang`` or a ``drip`` takes.
     :param written: Whether the request is carried out all the same; ``None``: as the kind says.
     :param category: ``category`` of a ``status`` fault's body.
     :param message: ``message`` of a ``status`` fault's body.

@@ -56,6 +56,17 @@ def read_inputs(parsed: dict[str, Any]) -> list[Input]:
     return [_input(item) for item in items]
 
 
+def read_names(parsed: dict[str, Any], key: str) -> list[str]:
+    """A list of names in a body, as ``properties`` of batch/read.
+
+    :raises RefusedError: 400 for anything else.
+    """
+    names = parsed.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _invalid_json(f"Cannot deserialize a list of strings from the value of {key}")
+    return names
+
+
 def refuse_duplicates(inputs: list[Input]) -> None:
     """Refuses a batch that names an id twice.
 
@@ -80,10 +91,16 @@ def _input(item: Any) -> Input:
         for value in properties.values():
             if isinstance(value, (dict, list)):
                 raise _invalid_json("Cannot deserialize a string from the value of a property")
-    return Input(_text(item, "id"), properties, _text(item, "idProperty"), _text(item, "objectWriteTraceId"))
+    return Input(
+        read_text(item, "id"), properties, read_text(item, "idProperty"), read_text(item, "objectWriteTraceId")
+    )
 
 
-def _text(item: dict[str, Any], key: str) -> str | None:
+def read_text(item: dict[str, Any], key: str) -> str | None:
+    """A text in a body; numbers and booleans are taken as their text.
+
+    :raises RefusedError: 400 for lists and objects.
+    """
     value = item.get(key)
     if value is None or isinstance(value, str):
         return value

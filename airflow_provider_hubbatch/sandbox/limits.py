@@ -39,6 +39,10 @@ class RollingWindow:
         self._counted.append(now)
         self.peak = max(self.peak, self.occupied(now))
 
+    def occupy(self, places: int, now: float) -> None:
+        """Takes places that no request of ours took."""
+        self._counted.extend([now] * places)
+
     def seconds_until_free(self, now: float) -> float:
         """How long until there is a place."""
         return self._counted[0] + WINDOW_SECONDS - now if self.is_full(now) and self._counted else 0.0

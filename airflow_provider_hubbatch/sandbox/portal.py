@@ -95,6 +95,7 @@ class Portal:
         self.store = Store(now=settings.now, extra_properties=settings.extra_properties)
         self.tokens = Tokens(settings.tokens, oauth=settings.oauth, clock=settings.clock)
         self.quota = DailyQuota(settings.daily_limit, time_zone=settings.time_zone, now=settings.now)
+        self.rolling_limit = settings.requests_per_10_seconds
         self.windows: dict[str, RollingWindow] = {}
         self.faults = FaultScript(seed=settings.seed)
         self.traffic = Traffic(
@@ -133,7 +134,7 @@ class Portal:
 
     def window(self, token: AccessToken) -> RollingWindow:
         """The rolling window of the token's app."""
-        return self.windows.setdefault(token.app, RollingWindow(self.settings.requests_per_10_seconds))
+        return self.windows.setdefault(token.app, RollingWindow(self.rolling_limit))
 
     def authenticate(self, call: Call) -> AccessToken:
         """The token of the request.

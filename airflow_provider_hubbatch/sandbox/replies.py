@@ -16,6 +16,7 @@ class Reply:
     """One HTTP reply.
 
     :param cut: Where the connection is closed instead: before the reply's first byte, or in its midst.
+    :param drip_seconds: How long the body takes to arrive, in small pieces.
     """
 
     status: int
@@ -23,6 +24,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = JSON_TYPE
     cut: Literal["before_reply", "during_reply"] | None = None
+    drip_seconds: float = 0.0
 
 
 class RefusedError(Exception):

@@ -40,7 +40,7 @@ class HubSpotSandbox(Controls):
     :param token: The access token that may do everything.
     :param tokens: Access tokens, each with its scopes (``None``: all); instead of ``token``.
     :param oauth: The OAuth app that may refresh.
-    :param behaviours: What HubSpot may do either way.
+    :param behaviours: What HubSpot may do either way: :class:`Behaviours`, or those of its fields that are switched.
     :param portal_id: The account's id.
     :param time_zone: The account's: its daily quota comes back at midnight there.
     :param extra_properties: So many further text properties on every object type.
@@ -62,7 +62,7 @@ class HubSpotSandbox(Controls):
         token: str = DEFAULT_TOKEN,
         tokens: Mapping[str, Collection[str] | None] | None = None,
         oauth: OAuthApp | None = None,
-        behaviours: Behaviours | None = None,
+        behaviours: Behaviours | Mapping[str, Any] | None = None,
         portal_id: int = 123_456,
         account_type: str = "STANDARD",
         time_zone: str = "Europe/Berlin",
@@ -79,7 +79,7 @@ class HubSpotSandbox(Controls):
             latency_ms=latency_ms,
             tokens=tokens or {token: None},
             oauth=oauth or OAuthApp(),
-            behaviours=behaviours or Behaviours(),
+            behaviours=behaviours if isinstance(behaviours, Behaviours) else Behaviours().changed(**(behaviours or {})),
             portal_id=portal_id,
             account_type=account_type,
             time_zone=time_zone,

@@ -104,6 +104,10 @@ class Table:
         record = self.records.get(record_id)
         return record if record is not None and record.archived_at is None else None
 
+    def count_live(self) -> int:
+        """How many records there are that are neither archived nor merged away."""
+        return sum(record.archived_at is None for record in self.records.values())
+
     def owner(self, property_name: str, value: str) -> Record | None:
         """The record that has this value of a unique property, or this address."""
         if property_name == "hs_object_id":

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from airflow_provider_hubbatch.sandbox.schema import OWNER_IDS, PropertyDefinition
 
-_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)")
-_MILLISECONDS = re.compile(r"-?\d{1,15}")
+_NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)", re.ASCII)
+_MILLISECONDS = re.compile(r"-?\d{1,15}", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s;,<>()]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _MIDNIGHT_MS = 86_400_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,7 +91,7 @@ def _date(value: str, *, normalise: bool) -> str:
             raise InvalidValueError("INVALID_DATE", f"{{value}} is at {time} UTC, not midnight!")
         return _moment(milliseconds, "INVALID_DATE").date().isoformat()
     try:
-        if len(value) == 10:
+        if _DAY.fullmatch(value):
             return date.fromisoformat(value).isoformat()
         if normalise:
             return _datetime(value)[:10]
@@ -104,11 +105,11 @@ def _datetime(value: str) -> str:
         return timestamp(_moment(int(value), "INVALID_LONG"))
     try:
         moment = datetime.fromisoformat(value) if "T" in value else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidValueError("INVALID_LONG", "{value} was not a valid long.")
-    return timestamp(moment)
+        if moment is not None and moment.tzinfo is not None:
+            return timestamp(moment)
+    except (OverflowError, ValueError):
+        pass
+    raise InvalidValueError("INVALID_LONG", "{value} was not a valid long.")
 
 
 def _moment(milliseconds: int, error: str) -> datetime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.sandbox import Behaviours, HubSpotSandbox
+from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from tests.sandbox.hubspot_client import Client
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[MakeSandbox]:
     with ExitStack() as stack:
 
         def start(version: str = "2026-03", behaviours: dict[str, Any] | None = None, **settings: Any) -> Pair:
-            settings = {"records": {"contacts": 20}, "behaviours": Behaviours(**(behaviours or {})), **settings}
+            settings = {"records": {"contacts": 20}, "behaviours": behaviours, **settings}
             sandbox = stack.enter_context(HubSpotSandbox(**settings))
             return Pair(sandbox, stack.enter_context(Client(sandbox, version=version)))
 

@@ -139,6 +139,14 @@ def test_a_short_hang_ends_in_the_usual_reply(pair: Pair) -> None:
     assert written(pair) == ALL
 
 
+def test_a_drip_keeps_every_read_short(pair: Pair) -> None:
+    """The reply arrives in small pieces: no single read times out, and the whole takes its seconds."""
+    pair.sandbox.faults.add("drip", seconds=0.2)
+    began = time.monotonic()
+    assert len(pair.client.update(*BATCH).json()["results"]) == 5
+    assert time.monotonic() - began >= 0.15
+
+
 @pytest.mark.parametrize("kind", ["garbage", "truncated", "empty_body"])
 def test_a_2xx_that_is_no_json(pair: Pair, kind: str) -> None:
     """Garbage, half of the JSON, or no body at all, with a 2xx, though everything was written."""

@@ -191,6 +191,18 @@ def test_the_quota_can_be_spent_and_given_back(make: MakeSandbox, clock: Clock) 
     assert pair.client.details().status_code == 200
 
 
+def test_others_may_use_the_same_window(make: MakeSandbox, clock: Clock) -> None:
+    """occupy_window takes places as another program with this token would; set_limits changes the limits."""
+    pair = make(requests_per_10_seconds=5, clock=clock)
+    pair.sandbox.occupy_window(4)
+    assert rate_headers(pair.client.details())["remaining"] == "0"
+    assert pair.client.details().status_code == 429
+    pair.sandbox.set_limits(requests_per_10_seconds=10, daily_limit=None)
+    assert rate_headers(pair.client.details()) == {"max": "10", "remaining": "4", "interval-milliseconds": "10000"}
+    with pytest.raises(KeyError, match="unknown"):
+        pair.sandbox.occupy_window(1, token="unknown")
+
+
 def test_apps_have_windows_of_their_own(make: MakeSandbox, clock: Clock) -> None:
     """The rolling limit is each app's; the daily quota is shared."""
     pair = make(requests_per_10_seconds=1, clock=clock, tokens={"one": None, "two": None})

@@ -1,0 +1,98 @@
+"""Whatever a client sends, the sandbox answers, and answers as HubSpot does: with results or with an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from airflow_provider_hubbatch.sandbox.endpoints import ENDPOINTS
+from airflow_provider_hubbatch.sandbox.portal import Call
+from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sandbox.endpoints import Endpoint
+
+NAMES = ["firstname", "email", "hs_additional_emails", "plan", "score", "renewal_date", "last_synced_at", "interests",
+         "lifecyclestage", "customer_number", "hs_object_id", "nope"]  # fmt: skip
+TEXTS = st.text(max_size=8) | st.sampled_from(["", "pro", ";news", "1772236800000", "2026-02-28", "a@b.co;c@d.co"])
+SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | TEXTS
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=5
+)
+INPUTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.sampled_from(["1", "2", "3", "9", "C-000001"]) | ANYTHING,
+        "properties": st.dictionaries(st.sampled_from(NAMES), SCALARS | ANYTHING, max_size=4) | ANYTHING,
+        "idProperty": st.sampled_from(["customer_number", "email"]) | ANYTHING,
+        "objectWriteTraceId": TEXTS | ANYTHING,
+    },
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "inputs": st.lists(INPUTS, max_size=5) | ANYTHING,
+        "properties": ANYTHING,
+        "propertiesWithHistory": ANYTHING,
+        "idProperty": ANYTHING,
+        "name": TEXTS,
+        "options": ANYTHING,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    "endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: one.handler.__name__
+)
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_any_body_gets_an_answer(endpoint: Endpoint, data: st.DataObject) -> None:
+    """For any body: a 2xx with JSON, or a refusal with a message; never a failure of the sandbox itself."""
+    sandbox = HubSpotSandbox(records={"contacts": 3}, behaviours=data.draw(behaviours()))
+    sandbox.merge("contacts", "3", "2")
+    body = data.draw(BODIES | ANYTHING)
+    call = Call(
+        method=endpoint.method,
+        path=endpoint.path,
+        version=data.draw(st.sampled_from(["2026-03", "2026-09"])),
+        object_type="contacts",
+        name="1",
+        query={},
+        headers={},
+        body=orjson.dumps(body),
+    )
+    try:
+        reply = endpoint.handler(sandbox._portal, call)
+    except RefusedError as refused:
+        reply = refused.reply("correlation")
+        assert reply.status in {400, 404, 409}
+        assert orjson.loads(reply.body).get("message") or orjson.loads(reply.body).get("error")
+    else:
+        assert_accounts_for(reply, body)
+
+
+def behaviours() -> st.SearchStrategy[dict[str, Any]]:
+    switches = ["trace_ids_isolate_errors", "null_clears", "partly_written", "merged_ids_write", "errors_name_nothing"]
+    return st.fixed_dictionaries(
+        {name: st.booleans() for name in switches}
+        | {
+            "malformed_ids": st.sampled_from(["empty_reply", "row_left_out"]),
+            "mixed_id_properties": st.sampled_from(["accepted", "refused"]),
+            "read_only_writes": st.sampled_from(["refused", "ignored"]),
+        }
+    )
+
+
+def assert_accounts_for(reply: Reply, body: Any) -> None:
+    """No more results and errors than there were inputs."""
+    assert reply.status in {200, 201, 204, 207}
+    if reply.status == 204:
+        return
+    shown = orjson.loads(reply.body)
+    if isinstance(body, dict) and isinstance(body.get("inputs"), list) and "results" in shown:
+        assert len(shown["results"]) + len(shown.get("errors", [])) <= len(body["inputs"])
