@@ -26,14 +26,16 @@ class ConnectionSettings:
     """A connection of type ``hubspot``, checked.
 
     :param base_url: scheme, host and port, no slash at the end.
-    :param token: the access token.
+    :param token: the access token; empty for OAuth.
+    :param oauth: client id, client secret and refresh token of an OAuth app; ``None`` for a fixed token.
     :param timeout_seconds: to connect, and to wait for the reply.
     :param verify: as ``requests`` has it.
     """
 
     conn_id: str
     base_url: str
-    token: str = field(repr=False)
+    token: str = field(repr=False, default="")
+    oauth: tuple[str, str, str] | None = field(repr=False, default=None)
     api_version: str = DEFAULT_API_VERSION
     requests_per_10_seconds: int | None = None
     timeout_seconds: tuple[float, float] = DEFAULT_TIMEOUT_SECONDS
@@ -50,18 +52,12 @@ class ConnectionSettings:
         """
         conn_id = str(connection.conn_id)
         extra = _Extra(conn_id, connection.extra_dejson)
-        token = (connection.password or "").strip()
-        if not token:
-            raise SettingsError(
-                f"connection {conn_id!r} has no access token: put that of a service key or private app into its "
-                "password"
-            )
-        if not token.isascii() or any(character.isspace() for character in token):
-            raise SettingsError(f"the password of connection {conn_id!r} is no access token: it has spaces in it")
+        oauth = extra.oauth()
         return cls(
             conn_id=conn_id,
             base_url=_base_url(connection),
-            token=token,
+            token="" if oauth else _token(connection),
+            oauth=oauth,
             api_version=checked_api_version(extra.get("api_version") or DEFAULT_API_VERSION),
             requests_per_10_seconds=extra.count("requests_per_10_seconds"),
             timeout_seconds=extra.timeout(),
@@ -101,6 +97,21 @@ class _Extra:
             raise self.wrong(name, "true or false")
         return text in _TRUE
 
+    def oauth(self) -> tuple[str, str, str] | None:
+        auth_type = str(self.get("auth_type") or "token").strip().lower()
+        if auth_type == "token":
+            return None
+        if auth_type != "oauth":
+            raise self.wrong("auth_type", "token or oauth")
+        names = ("client_id", "client_secret", "refresh_token")
+        client_id, client_secret, refresh_token = (str(self.get(name) or "").strip() for name in names)
+        missing = [name for name in names if not self.get(name)]
+        if missing:
+            raise SettingsError(
+                f"connection {self._conn_id!r} has auth_type oauth, and no {', '.join(missing)} in its extra"
+            )
+        return client_id, client_secret, refresh_token
+
     def timeout(self) -> tuple[float, float]:
         value = self.get("timeout")
         if value is None:
@@ -138,6 +149,20 @@ class _Extra:
         if value is None or isinstance(value, dict):
             return value
         raise self.wrong("proxies", 'an object such as {"https": "http://proxy:3128"}')
+
+
+def _token(connection: Connection) -> str:
+    token = (connection.password or "").strip()
+    if not token:
+        raise SettingsError(
+            f"connection {connection.conn_id!r} has no access token: put that of a service key or private app into its "
+            "password"
+        )
+    if not token.isascii() or any(character.isspace() for character in token):
+        raise SettingsError(
+            f"the password of connection {connection.conn_id!r} is no access token: it has spaces in it"
+        )
+    return token
 
 
 def _base_url(connection: Connection) -> str:

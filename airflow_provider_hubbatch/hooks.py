@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import requests
+from airflow.providers.common.compat.sdk import mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 from requests_toolbelt.adapters.socket_options import TCPKeepAliveAdapter
 
 from airflow_provider_hubbatch import __version__
+from airflow_provider_hubbatch.auth import FixedToken, OAuthToken
 from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.errors import HubSpotError, RequestRefusedError, SettingsError, UnavailableError
@@ -21,12 +23,13 @@ from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.engine import Counters, Dispatcher, call
 from airflow_provider_hubbatch.run import BatchUpdateRun
-from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport
+from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
+    from airflow_provider_hubbatch.auth import Token
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.report import SyncReport
 
@@ -54,6 +57,8 @@ class HubSpotHook(HttpHook):
         self.hubspot_conn_id = hubspot_conn_id
         self._settings: ConnectionSettings | None = None
         self._limiter: RateLimiter | None = None
+        self._token: Token | None = None
+        self._masked: set[str] = set()
 
     # --- any endpoint ------------------------------------------------------------------------------------------
 
@@ -71,7 +76,7 @@ class HubSpotHook(HttpHook):
         self.base_url = settings.base_url
         self._base_url_initialized = True
         session = self._new_session()
-        session.headers.update({"Authorization": f"Bearer {settings.token}", **(headers or {})})
+        session.headers.update({"Authorization": self.token().authorization(), **(headers or {})})
         session.verify, session.cert = settings.verify, settings.cert
         session.proxies = settings.proxies or {}
         self.merged_extra = {"timeout": settings.timeout_seconds, "allow_redirects": False, **(extra_options or {})}
@@ -224,7 +229,7 @@ class HubSpotHook(HttpHook):
         return ThreadedTransport(
             options=_send_options(self.settings()),
             new_session=self._new_session,
-            authorization=self._authorization,
+            token=self.token(),
             threads=threads,
         )
 
@@ -233,8 +238,37 @@ class HubSpotHook(HttpHook):
         """The dated version in every path."""
         return self.settings().api_version
 
-    def _authorization(self) -> str:
-        return f"Bearer {self.settings().token}"
+    def token(self) -> Token:
+        """Where every request's token comes from."""
+        if self._token is None:
+            settings = self.settings()
+            self._token = FixedToken(settings.token) if settings.oauth is None else self._oauth_token(settings)
+            self.mask_secrets()
+        return self._token
+
+    def mask_secrets(self) -> None:
+        """Tell Airflow's masker every secret seen so far; from the main thread, which alone talks to Airflow."""
+        for secret in self.token().secrets():
+            if secret not in self._masked:
+                self._masked.add(secret)
+                mask_secret(secret)
+
+    def _oauth_token(self, settings: ConnectionSettings) -> OAuthToken:
+        client_id, client_secret, refresh_token = settings.oauth or ("", "", "")
+        options = _send_options(settings)
+
+        def post(path: str, form: bytes) -> protocol.Reply:
+            with self._new_session() as session:
+                headers = {"Content-Type": "application/x-www-form-urlencoded"}
+                return exchange(session, options, protocol.Request("POST", path, form), headers)
+
+        return OAuthToken(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=refresh_token,
+            post=post,
+            api_version=settings.api_version,
+        )
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()

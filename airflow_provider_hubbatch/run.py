@@ -245,6 +245,7 @@ class BatchUpdateRun:
             self._files.add(outcome)
 
     def _tick(self, progress: Progress) -> None:
+        self._hook.mask_secrets()
         self._progress.tick(progress)
         if self._checkpoints is not None and self._checkpoints.due:
             self._save_checkpoint()

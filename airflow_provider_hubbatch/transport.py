@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from airflow_provider_hubbatch.auth import RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.retry import FailureKind
 from airflow_provider_hubbatch.engine import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow_provider_hubbatch.auth import Token
 
 # HubSpot gives up on a request after 100 s itself (its 524); a little more lets its answer arrive.
 DEFAULT_TIMEOUT_SECONDS = (10.0, 110.0)
@@ -48,7 +51,7 @@ class ThreadedTransport:
     """The engine's transport: at most ``threads`` requests side by side. Use it as a context manager.
 
     :param new_session: makes a thread's session, with its headers and adapters.
-    :param authorization: the value of the ``Authorization`` header, asked for before each request.
+    :param token: gives the value of the ``Authorization`` header before each request.
     """
 
     def __init__(
@@ -56,12 +59,12 @@ class ThreadedTransport:
         *,
         options: SendOptions,
         new_session: Callable[[], requests.Session],
-        authorization: Callable[[], str],
+        token: Token,
         threads: int,
     ) -> None:
         self._options = options
         self._new_session = new_session
-        self._authorization = authorization
+        self._token = token
         self._most_threads = threads
         self._threads: list[threading.Thread] = []
         self._requests: queue.SimpleQueue[tuple[int, Request] | None] = queue.SimpleQueue()
@@ -119,9 +122,11 @@ class ThreadedTransport:
     def _send(self, session: requests.Session, tag: int, request: Request) -> Completion:
         sent_at = self.now()
         try:
-            authorization = self._authorization()
+            authorization = self._token.authorization()
             sent_at = self.now()
-            reply = self._exchange(session, request, authorization)
+            reply = exchange(session, self._options, request, {"Authorization": authorization})
+        except RefreshUnansweredError as error:
+            return Completion(tag, sent_at, self.now(), reply=error.reply)
         except requests.RequestException as error:
             kind = failure_kind(error)
             return Completion(tag, sent_at, self.now(), failure=kind, detail=describe_failure(error))
@@ -129,36 +134,40 @@ class ThreadedTransport:
             return Completion(tag, sent_at, self.now(), crash=error)
         return Completion(tag, sent_at, self.now(), reply=reply)
 
-    def _exchange(self, session: requests.Session, request: Request, authorization: str) -> Reply:
-        options = self._options
-        prepared = session.prepare_request(
-            requests.Request(request.method, options.base_url + request.path, data=request.body)
-        )
-        prepared.headers["Authorization"] = authorization
-        # redirects are never followed: HubSpot's API has none, and the token goes to no other host
-        with session.send(
-            prepared,
-            timeout=options.timeout_seconds,
-            verify=options.verify,
-            cert=options.cert,
-            proxies=options.proxies or {},
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            body = self._read(response)
-            return Reply(response.status_code, CaseInsensitiveDict(response.headers), body)
 
-    def _read(self, response: requests.Response) -> bytes:
-        deadline = self.now() + 2 * self._options.timeout_seconds[1]
-        parts, size = [], 0
-        for part in response.iter_content(_READ_BYTES):
-            parts.append(part)
-            size += len(part)
-            if size > MAX_REPLY_BYTES:
-                raise requests.exceptions.ContentDecodingError("the reply is larger than any of HubSpot's")
-            if self.now() > deadline:
-                raise requests.exceptions.ReadTimeout("the reply takes too long to arrive")
-        return b"".join(parts)
+def exchange(session: requests.Session, options: SendOptions, request: Request, headers: dict[str, str]) -> Reply:
+    """Send one request and read its reply, whatever its status.
+
+    :param headers: besides the session's.
+    :raises requests.RequestException: there is no reply.
+    """
+    prepared = session.prepare_request(
+        requests.Request(request.method, options.base_url + request.path, data=request.body, headers=headers)
+    )
+    # redirects are never followed: HubSpot's API has none, and the token goes to no other host
+    with session.send(
+        prepared,
+        timeout=options.timeout_seconds,
+        verify=options.verify,
+        cert=options.cert,
+        proxies=options.proxies or {},
+        allow_redirects=False,
+        stream=True,
+    ) as response:
+        body = _read(response, time.monotonic() + 2 * options.timeout_seconds[1])
+        return Reply(response.status_code, CaseInsensitiveDict(response.headers), body)
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_content(_READ_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_REPLY_BYTES:
+            raise requests.exceptions.ContentDecodingError("the reply is larger than any of HubSpot's")
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("the reply takes too long to arrive")
+    return b"".join(parts)
 
 
 def failure_kind(error: requests.RequestException) -> FailureKind:

@@ -1,0 +1,173 @@
+"""Access tokens: a fixed one, or one of an OAuth app that is refreshed before it expires."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
+
+from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_hubbatch.core.protocol import Reply
+
+log = logging.getLogger(__name__)
+
+# A token is renewed this long before it expires, or in the last quarter of a shorter life.
+_RENEW_BEFORE_SECONDS = 60.0
+_RENEW_IN_LAST_SHARE = 0.25
+
+# HubSpot: access tokens live 1,800 s; for a reply that doesn't say
+_DEFAULT_EXPIRES_IN_SECONDS = 1_800.0
+
+# Statuses of the token endpoint that time may mend: the request that needed the token is sent again.
+_PASSING = frozenset({408, 423, 429})
+
+
+class RefreshUnansweredError(Exception):
+    """The token endpoint can't answer now.
+
+    :param reply: what it said instead.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"HTTP {reply.status}")
+        self.reply = reply
+
+
+class Token(Protocol):
+    """Where the ``Authorization`` header comes from."""
+
+    def authorization(self) -> str:
+        """The header's value, valid now; may send a request and take as long. Called by many threads at once."""
+
+    def secrets(self) -> list[str]:
+        """Every secret seen so far, for Airflow's masker."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedToken:
+    """The token of a service key or private app."""
+
+    value: str
+
+    def authorization(self) -> str:
+        """The header's value."""
+        return f"Bearer {self.value}"
+
+    def secrets(self) -> list[str]:
+        """The token."""
+        return [self.value]
+
+
+class OAuthToken:
+    """The token of an OAuth app: refreshed by its ``expires_in``, once for all threads, and never because of a 401.
+
+    :param client_id: the app's.
+    :param client_secret: the app's.
+    :param refresh_token: the account's consent.
+    :param post: sends a form to a path of HubSpot's and gives the reply, whatever its status.
+    :param api_version: of the token endpoint.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str,
+        post: Callable[[str, bytes], Reply],
+        api_version: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._refresh_token = refresh_token
+        self._post = post
+        self._path = f"/oauth/{api_version}/token"
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._access_token = ""
+        self._renew_at = float("-inf")
+        self._secrets = [client_secret, refresh_token]
+        self._told = False
+
+    def authorization(self) -> str:
+        """The header's value, of a token that is valid for a while yet.
+
+        :raises AuthenticationError: HubSpot doesn't give one, and won't.
+        :raises RefreshUnansweredError: it can't give one now.
+        """
+        with self._lock:
+            if self._clock() >= self._renew_at:
+                self._refresh()
+            return f"Bearer {self._access_token}"
+
+    def secrets(self) -> list[str]:
+        """Client secret, refresh tokens and access tokens."""
+        return list(self._secrets)
+
+    def _refresh(self) -> None:
+        asked_at = self._clock()
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "refresh_token": self._refresh_token,
+        }
+        reply = self._post(self._path, urlencode(form).encode("ascii"))
+        if reply.status >= 500 or reply.status in _PASSING:  # noqa: PLR2004 - HTTP's own
+            raise RefreshUnansweredError(reply)
+        data = protocol.decode(reply.body)
+        token = data.get("access_token") if isinstance(data, dict) else None
+        if reply.status != 200 or not isinstance(token, str) or not token.isascii() or not token:  # noqa: PLR2004
+            raise _refused(reply, data)
+        life = _seconds(data.get("expires_in"))
+        self._access_token = token
+        # counted from when it was asked for: HubSpot's clock began no earlier
+        self._renew_at = asked_at + life - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
+        self._secrets.append(token)
+        self._keep(data.get("refresh_token"))
+
+    def _keep(self, refresh_token: Any) -> None:
+        """HubSpot may give a new refresh token: it serves for this run, but a task can't store it."""
+        if not isinstance(refresh_token, str) or refresh_token in ("", self._refresh_token):
+            return
+        self._refresh_token = refresh_token
+        self._secrets.append(refresh_token)
+        if not self._told:
+            self._told = True
+            log.warning(
+                "HubSpot has replaced the OAuth refresh token. The new one serves for this run, but a task can't put "
+                "it into the connection: if the next run can't refresh, authorize the app again and store its token"
+            )
+
+
+def _refused(reply: Reply, data: Any) -> AuthenticationError:
+    said = data if isinstance(data, dict) else {}
+    # both ways in which HubSpot answers here: {"status": "BAD_REFRESH_TOKEN", ...} and {"error": "invalid_grant", ...}
+    reason = next((said[key] for key in ("error", "status", "category") if isinstance(said.get(key), str)), "no reason")
+    what = {
+        "invalid_grant": "the refresh token is wrong, revoked or of another app: authorize the app again",
+        "BAD_REFRESH_TOKEN": "the refresh token is wrong, revoked or of another app: authorize the app again",
+        "BAD_CLIENT_ID": "client_id names no app",
+        "BAD_CLIENT_SECRET": "client_secret is not the app's",
+        "invalid_client": "client_id and client_secret are not those of one app",
+    }.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
+    correlation_id = said.get("correlationId") if isinstance(said.get("correlationId"), str) else None
+    return AuthenticationError(
+        f"HubSpot doesn't refresh the OAuth token (HTTP {reply.status} {reason[:100]}): {what}",
+        correlation_id=correlation_id,
+    )
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 31 * 86_400:
+        return float(value)
+    return _DEFAULT_EXPIRES_IN_SECONDS
