@@ -98,12 +98,12 @@ def test_core_asks_no_clock(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "core").glob("*.py")), ids=name_of)
-def test_core_needs_nothing_installed_but_orjson_for_the_protocol(path: Path) -> None:
-    """The core runs on the standard library; only the wire format has a parser from outside."""
+def test_core_needs_nothing_installed_but_orjson_where_json_is_made(path: Path) -> None:
+    """The core runs on the standard library; only what reads and writes JSON in bulk has a parser from outside."""
     import sys
 
     outside = {name.split(".")[0] for _, name in imports_of(path)} - {PACKAGE} - set(sys.stdlib_module_names)
-    assert outside <= ({"orjson"} if path.stem == "protocol" else set())
+    assert outside <= ({"orjson"} if path.stem in {"protocol", "checkpoint"} else set())
 
 
 def test_a_provider_info_costs_nothing() -> None:
