@@ -44,6 +44,20 @@ _OneValue = Callable[[Any], str | None]
 _Text = Callable[[Any], str]
 
 
+# The options of a single checkbox, whether its type says bool or enumeration.
+_TRUE_AND_FALSE: Final = {"true", "false"}
+
+_AtOnce = Callable[[Sequence[Any], str | None], list[Any]]
+_AT_ONCE: Final[dict[_OneValue | None, _AtOnce]] = {
+    scalars.text_of_datetime: scalars.texts_of_timestamps,
+    scalars.date_of_datetime: scalars.dates_of_timestamps,
+}
+
+
+def _is_timestamp(kind: type) -> bool:
+    return kind.__name__ == "Timestamp" and scalars.library(kind) == "pandas"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one property takes values.
@@ -61,6 +75,9 @@ class Rule:
         """Convert a column; the type is looked up once where all values have the same."""
         kinds = set(map(type, values))
         try:
+            at_once = self._at_once(kinds)
+            if at_once is not None:
+                return at_once(values, self.by_type[NoneType](None))
             if len(kinds) == 1:
                 return list(map(self._for_type(kinds.pop()), values))
             conversions = {kind: self._for_type(kind) for kind in kinds}
@@ -77,9 +94,15 @@ class Rule:
             reason = f"{self.subject} takes {self.accepts}; the row has {scalars.describe(value)}{detail}"
             return Invalid(self.category, reason)
 
+    def _at_once(self, kinds: set[type]) -> _AtOnce | None:
+        """The conversion of a whole column of pandas times."""
+        if not kinds or not all(_is_timestamp(kind) or kind.__name__ == "NaTType" for kind in kinds):
+            return None
+        return _AT_ONCE.get(self.by_type.get(datetime))
+
     def _for_type(self, kind: type) -> _OneValue:
         found = self.by_type.get(kind)
-        if found is None and kind.__name__ == "Timestamp" and scalars.library(kind) == "pandas":
+        if found is None and _is_timestamp(kind):
             # pandas' time is a datetime in all that counts here, and slow to unwrap
             found = self.by_type.get(datetime)
         return found or self._unwrapped
@@ -116,11 +139,13 @@ def _rule(
         case "number":
             return _number_rule(subject, null)
         case "bool":
-            return _bool_rule(subject, null)
+            return _bool_rule(definition, subject, null)
         case "date":
             return _date_rule(subject, null)
         case "datetime":
             return _datetime_rule(subject, null)
+        case "enumeration" if definition and {option.value for option in definition.options} == _TRUE_AND_FALSE:
+            return _bool_rule(definition, subject, null)
         case "enumeration" if definition:
             return _enumeration_rule(definition, subject, null)
         case "phone_number":
@@ -186,13 +211,21 @@ def _number_rule(subject: str, null: str | None) -> Rule:
     return Rule(subject, "INVALID_INTEGER", "a number: digits and one point, no thousands separator", by_type)
 
 
-def _bool_rule(subject: str, null: str | None) -> Rule:
+def _bool_rule(definition: PropertyDefinition | None, subject: str, null: str | None) -> Rule:
+    label = _Options(definition).value_of if definition else scalars.bool_of_text
+
+    def word_or_label(text: str) -> str:
+        try:
+            return scalars.bool_of_text(text)
+        except RefusedError:
+            return label(text)
+
     by_type: dict[type, _OneValue] = {
         bool: scalars.text_of_bool,
         int: scalars.bool_of_number,
         float: _nullable(scalars.bool_of_number, null),
         Decimal: _nullable_decimal(scalars.bool_of_number, null),
-        str: _or_empty(scalars.bool_of_text),
+        str: _or_empty(word_or_label),
     }
     return Rule(subject, "INVALID_BOOLEAN", "true or false, yes or no, 1 or 0", by_type)
 

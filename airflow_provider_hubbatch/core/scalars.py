@@ -7,7 +7,8 @@ Every function here takes a value of one kind and gives its text, or raises :cla
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -26,6 +27,7 @@ REFUSALS: Final = (ValueError, ArithmeticError, TypeError, AttributeError)
 # 2024-05-01T12:34:56.789, and the day of it
 _ISO_LENGTH: Final = 23
 _DAY_LENGTH: Final = 10
+_NAT: Final = "NaT"
 _MIDNIGHT: Final = "T00:00:00.000"
 # Above the digits of the greatest float (309) and of the smallest (324 places); "1e999999999" would fill the memory.
 MAX_DIGITS: Final = 400
@@ -281,6 +283,30 @@ def _iso(value: datetime) -> str:
     _check_year(value)
     # the base class's method: a subclass (Timestamp, pendulum) has another signature, or writes nanoseconds
     return datetime.isoformat(value, "T", "milliseconds")
+
+
+def texts_of_timestamps(values: Sequence[Any], null: str | None) -> list[str | None]:
+    """:func:`text_of_datetime` of a whole column of pandas Timestamps and NaT, three times as fast."""
+    index = sys.modules["pandas"].DatetimeIndex(values)
+    return [f"{text}Z" if text != _NAT else null for text in _isos(index.tz_convert(None) if index.tz else index)]
+
+
+def dates_of_timestamps(values: Sequence[Any], null: str | None) -> list[str | None]:
+    """:func:`date_of_datetime` of a whole column of pandas Timestamps and NaT without zone.
+
+    :raises RefusedError: where they have zones, so that each is to be judged by itself.
+    """
+    index = sys.modules["pandas"].DatetimeIndex(values)
+    if index.tz is not None:
+        raise RefusedError
+    return [text[:_DAY_LENGTH] if text != _NAT else null for text in _isos(index)]
+
+
+def _isos(index: Any) -> list[str]:
+    texts: list[str] = sys.modules["numpy"].datetime_as_string(index.to_numpy(), unit="ms").tolist()
+    if not {*map(len, texts)} <= {_ISO_LENGTH, len(_NAT)}:
+        raise RefusedError("one lies outside the years 1 to 9999")
+    return texts
 
 
 def datetime_of_date(value: date) -> str:

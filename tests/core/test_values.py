@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -357,10 +357,21 @@ def test_options_kept_elsewhere_are_not_refused() -> None:
         assert convert(of_type("enumeration", **more), "anything", 3.0, True) == ["anything", "3", "true"]
 
 
-def test_option_of_a_bool_is_found() -> None:
-    """A bool finds the option of its name."""
-    body = {"type": "enumeration", "options": [{"value": "true", "label": "Yes"}, {"value": "false", "label": "No"}]}
-    assert convert(PropertyDefinition.from_json(body), True, "no") == ["true", "false"]
+@pytest.mark.parametrize("kind", ["bool", "enumeration"])
+def test_single_checkbox_takes_bools_words_and_labels(kind: str) -> None:
+    """A checkbox takes bools, 1 and 0, the usual words and its labels, whichever type HubSpot calls it."""
+    options = [{"value": "true", "label": "Opted out"}, {"value": "false", "label": "No"}]
+    definition = PropertyDefinition.from_json({"type": kind, "fieldType": "booleancheckbox", "options": options})
+    assert convert(definition, True, 0, 1.0, "yes", "opted out", "", None) == [
+        "true",
+        "false",
+        "true",
+        "true",
+        "true",
+        "",
+        None,
+    ]
+    assert isinstance(convert(definition, "perhaps")[0], Invalid)
 
 
 def test_email_is_checked_for_contacts_only() -> None:
@@ -626,9 +637,34 @@ def test_datetime_round_trips_to_the_millisecond(value: datetime) -> None:
 def test_timestamp_equals_its_datetime(value: datetime, nanosecond: int) -> None:
     """A pandas time gives what Python's does, nanoseconds cut off."""
     stamp = pd.Timestamp(value).as_unit("ns") + pd.Timedelta(nanosecond, "ns")
+    # of a time that a zone has twice, pandas may take another one than Python
+    assume((stamp.day, stamp.hour) == (value.day, value.hour))
     for definition in (None, of_type("datetime"), of_type("date")):
         converted = [convert(definition, stamp)[0], convert(definition, stamp, "x")[0], convert(definition, value)[0]]
         assert len({entry.category if isinstance(entry, Invalid) else entry for entry in converted}) == 1
+
+
+def aware_columns(zone: str) -> st.SearchStrategy[list[Any]]:
+    times = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
+    return st.lists(times.map(lambda value: pd.Timestamp(value, tz="UTC").tz_convert(zone)) | st.just(pd.NaT))
+
+
+STAMPS = st.one_of(
+    st.just(pd.NaT),
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES).map(pd.Timestamp),
+    st.datetimes(datetime(1680, 1, 1), datetime(2260, 1, 1)).map(lambda value: pd.Timestamp(value).as_unit("ns")),
+    st.integers(-(2**62), 2**62).map(pd.Timestamp),
+    st.sampled_from([10**12, -(10**12)]).map(lambda seconds: pd.Timestamp(np.datetime64(seconds, "s"))),
+)
+
+
+@given(
+    st.sampled_from([None, *map(of_type, ["date", "datetime", "string"])]),
+    st.lists(STAMPS, max_size=6) | st.sampled_from(["UTC", "Europe/Berlin"]).flatmap(aware_columns),
+)
+def test_timestamps_at_once_equal_one_by_one(definition: PropertyDefinition | None, values: list[Any]) -> None:
+    """A whole column of pandas times gives what each of them would alone, zones, nulls and far years included."""
+    assert convert(definition, *values) == [convert(definition, value, "x")[0] for value in values]
 
 
 @given(st.dates())
