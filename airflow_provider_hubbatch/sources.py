@@ -169,9 +169,12 @@ def describe(rows: Any) -> str:
         return repr(FileRows(rows))
     if _memory.is_frame(rows):
         return f"DataFrame of {len(rows):,} rows x {len(rows.columns):,} columns"
-    kind, count = type(rows).__name__, total_rows(rows)
+    kind = type(rows).__name__
     if isinstance(rows, (list, tuple)):
-        kind += f" of {len(rows):,} sources" if rows and _is_source(rows[0]) else " of dicts"
+        kind += f" of {len(rows):,} sources" if _is_source(next(iter(rows), None)) else " of dicts"
+        if any(isinstance(item, FileRows) or is_path(item) for item in rows[:1]):
+            return kind  # to count them means to open them
+    count = total_rows(rows)
     return kind if count is None else f"{count:,} rows ({kind})"
 
 
@@ -199,21 +202,15 @@ def _iterate(rows: Any) -> Iterator[Any]:
             "A Jinja template makes a text of everything: pass the task's `.output` instead, "
             "or set `render_template_as_native_obj=True` on the DAG. For a file of another name use FileRows."
         )
-    hint = (
-        " Put it in a list."
-        if isinstance(rows, Mapping)
-        else " Did the upstream task return them?"
-        if rows is None
-        else ""
-    )
     try:
         if not isinstance(rows, (Mapping, bytes, bytearray, memoryview)):
             return iter(rows)
     except TypeError:
         pass
+    kind = "None" if rows is None else _memory.a_type(rows)
+    hint = {"None": " Did the upstream task return them?", "a dict": " Put it in a list."}.get(kind, "")
     raise SettingsError(
-        f"`rows` is {'None' if rows is None else _memory.a_type(rows)}: expected a list of dicts, a DataFrame, "
-        f"an iterable of dicts, SqlRows or FileRows.{hint}"
+        f"`rows` is {kind}: expected a list of dicts, a DataFrame, an iterable of dicts, SqlRows or FileRows.{hint}"
     )
 
 
@@ -224,9 +221,9 @@ def _from_items(items: Iterator[Any], chunk_rows: int, columns: Sequence[str] | 
     if not any(map(_is_source, head)):
         yield from _memory.from_dicts(items, chunk_rows)
         return
-    for joinable, group in groupby(items, key=lambda item: isinstance(item, (list, tuple)) or not _is_source(item)):
-        if joinable:
-            nested = (item if isinstance(item, (list, tuple)) else [item] for item in group)
+    for joined, group in groupby(items, key=lambda item: _is_list_of_rows(item) or not _is_source(item)):
+        if joined:
+            nested = (item if _is_list_of_rows(item) else [item] for item in group)
             yield from _memory.from_dicts(chain.from_iterable(nested), chunk_rows)
         else:
             for item in group:
@@ -239,16 +236,25 @@ def _numbered(parts: Generator[Chunk]) -> Generator[Chunk]:
         for part in parts:
             invalid = {offset: f"row {first_row + offset} {text}" for offset, text in part.invalid.items()}
             if first_row == 0 and len(invalid) == part.length:
-                raise SettingsError(f"None of the first {part.length:,} rows can be read: {invalid[0]}.")
+                raise SettingsError(
+                    f"None of the first {part.length:,} rows can be read: {invalid[0]}. A row is a dict of column "
+                    "names and values; a query's rows come with their names from SqlRows."
+                )
             yield replace(part, first_row=first_row, invalid=invalid)
             first_row += part.length
 
 
 def _is_source(value: Any) -> bool:
-    """Whether it is no row but holds rows."""
-    if isinstance(value, (list, tuple, SqlRows, FileRows)):
-        return True
-    return is_path(value) or _memory.is_frame(value) or _memory.is_arrow(value)
+    """Whether it is no row but holds rows; a list of plain values is a row whose column names got lost."""
+    if isinstance(value, (list, tuple)):
+        return _is_list_of_rows(value) or _is_source(value[0])
+    return (
+        isinstance(value, (SqlRows, FileRows)) or is_path(value) or _memory.is_frame(value) or _memory.is_arrow(value)
+    )
+
+
+def _is_list_of_rows(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and (not value or isinstance(value[0], Mapping))
 
 
 def _render_file(path: str, context: Mapping[str, Any]) -> Any:

@@ -65,3 +65,41 @@ def test_chunks_count_a_row_that_is_no_dict() -> None:
     (part,) = chunks([{"id": 1}, ["secret"], {"name": "x"}])
     assert part.invalid == {1: "row 1 is a list, expected a dict"}
     assert part.columns == {"id": [1, MISSING, MISSING], "name": [MISSING, MISSING, "x"]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [([(1, "x"), (2, "y")], "a tuple"), ([[1, "x"]], "a list"), (["x", "y"], "a str"), ([None], "a NoneType")],
+)
+def test_chunks_refuse_rows_without_column_names(rows: list[Any], kind: str) -> None:
+    """Rows that are all plain lists, as a SQL operator's output has them, are refused with what to use instead."""
+    with pytest.raises(SettingsError, match=f"row 0 is {kind}, expected a dict.*SqlRows"):
+        list(chunks(rows))
+
+
+def test_chunks_read_mixed_sources_in_order() -> None:
+    """Lists, DataFrames and single dicts beside each other are read in their order, and nothing among them is lost."""
+    sources = [[{"id": 0}], pd.DataFrame({"id": [1, 2]}), {"id": 3}, [], [{"id": 4}], None, [7, 8]]
+    parts = list(chunks(sources))
+    assert [value for part in parts for value in part.columns["id"]] == [0, 1, 2, 3, 4, MISSING, MISSING]
+    assert [part.first_row for part in parts] == [0, 1, 3]
+    assert parts[-1].invalid == {
+        2: "row 5 is a NoneType, expected a dict",
+        3: "row 6 is a list, expected a dict",
+    }
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [pd.DataFrame([[1, 2]], columns=["id", "id"]), pd.DataFrame([[1, 2]], columns=[0, "0"])],
+)
+def test_chunks_refuse_two_columns_of_one_name(frame: pd.DataFrame) -> None:
+    """A DataFrame whose columns can't be told by their names is refused, naming them."""
+    with pytest.raises(SettingsError, match="more than one column named"):
+        list(chunks(frame))
+
+
+def test_chunks_name_columns_by_text() -> None:
+    """Column names that are no text become text, of a DataFrame as of dicts."""
+    assert [list(part.columns) for part in chunks(pd.DataFrame([[1, 2]]))] == [["0", "1"]]
+    assert [list(part.columns) for part in chunks([{1: "a"}])] == [["1"]]

@@ -107,6 +107,14 @@ def test_rows_are_described_and_counted_without_reading(rows: Any, said: str, co
     assert total_rows(rows) == count
 
 
+def test_files_are_described_without_being_opened() -> None:
+    """To describe rows opens no file, not even to count them."""
+    assert describe(["absent.parquet", "b.parquet"]) == "list of 2 sources"
+    assert describe("absent.parquet") == "FileRows(path='absent.parquet')"
+    with pytest.raises(SettingsError, match=r"no file 'absent\.parquet'"):
+        total_rows(["absent.parquet"])
+
+
 class Mapped(Sequence[Any]):
     """Stands for Airflow's LazyXComSequence: each slice is a request."""
 
