@@ -753,10 +753,7 @@ class Sync:
         )
 
     def _settle_updated(self, item: Input, record: Record) -> None:
-        outcome = RowOutcome(
-            row=item.row, id=item.given_id, status=Status.UPDATED, record_id=record.id, updated_at=record.updated_at
-        )
-        self._settle(outcome, item)
+        self._settle(RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at), item)
 
     def _settle(self, outcome: RowOutcome, item: Input) -> None:
         self._lanes.release(item)

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -399,7 +398,7 @@ class ResumedRows:
             if row.row not in self._checkpoint.settled:
                 self.unsettled.append(row)
             elif row.row in self._rejected:
-                self._rejected[row.row] = replace(self._rejected[row.row], values=chunk.row(offset))
+                self._rejected[row.row] = self._rejected[row.row]._replace(values=chunk.row(offset))
 
 
 def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:

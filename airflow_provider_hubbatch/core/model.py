@@ -1,5 +1,7 @@
 """The words of this package: row, input, batch, outcome, report.
 
+Those of which there is one a row are named tuples: as frozen as a dataclass, and made in half the time.
+
 ``row`` (warehouse side) -> ``input`` (one object of a request) -> ``batch`` (the inputs of one request)
 -> ``outcome`` (what became of one row) -> ``report`` (all of a sync).
 """
@@ -10,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +75,7 @@ class Chunk:
         return {name: values[offset] for name, values in self.columns.items() if values[offset] is not MISSING}
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(NamedTuple):
     """One object of a request: a row made ready to send.
 
     :param row: the row's 0-based index in the source.
@@ -103,8 +104,7 @@ class Input:
         return None if self.source is None else self.source[0].row(self.source[1])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowOutcome:
+class RowOutcome(NamedTuple):
     """What became of one row.
 
     :param row: 0-based index of the row in the source.

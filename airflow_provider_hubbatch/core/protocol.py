@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -97,8 +97,7 @@ class ErrorInfo:
 NO_REPLY = ErrorInfo(category="NO_REPLY", message="no reply")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One object of a reply's ``results``; only ``id`` is sure to be there.
 
     :param trace_id: ``objectWriteTraceId``, usually absent.
@@ -276,10 +275,10 @@ def _records(results: Any) -> Iterable[Record]:
             continue
         properties = entry.get("properties")
         yield Record(
-            id=record_id,
-            properties=properties if isinstance(properties, dict) else {},
-            updated_at=_text(entry.get("updatedAt")),
-            trace_id=_text(entry.get("objectWriteTraceId")),
+            record_id,
+            properties if isinstance(properties, dict) else {},
+            _text(entry.get("updatedAt")),
+            _text(entry.get("objectWriteTraceId")),
         )
 
 
@@ -315,8 +314,8 @@ def _property_errors(message: str, details: list[dict[str, Any]]) -> Iterable[Pr
     ]
     for detail in details:
         names = _context([detail.get("context")], "propertyName", "propertyNames", "property")
-        fallback = detail.get("name") or detail.get("in")
-        listed += [(detail, name, detail.get("code")) for name in list(names) or [fallback]]
+        fallback: Any = detail.get("name") or detail.get("in")
+        listed += [(detail, name, detail.get("code")) for name in [*names] or [fallback]]
     for entry, name, code in listed:
         found = PropertyError(_text(name), _text(code), _text(entry.get("message")) or "")
         # the list in the message and `errors` tell the same thing twice, in the same order

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # Contacts, companies and others list here the ids that were merged into them, as "1;2"
 MERGED_IDS_PROPERTY = "hs_merged_object_ids"
 
+# What is longer is no row's number
+_MAX_TRACE_ID = 18
+
 
 @dataclass(frozen=True, slots=True)
 class UpdateReading:
@@ -64,12 +67,18 @@ class _Waiting:
     def __init__(self, inputs: Iterable[Input], id_property: str | None) -> None:
         self.by_row = {item.row: item for item in inputs}
         self._by_key = {item.key: item for item in self.by_row.values()}
-        self._by_trace = {item.trace_id: item for item in self.by_row.values()}
         self._id_property = id_property
 
     def by_id(self, value: str) -> Input | None:
         """The input that was sent with this id."""
         return self._by_key.get(value) or self._by_key.get(order_key(value))
+
+    def by_trace(self, trace_id: str) -> Input | None:
+        """The input that was sent with this trace id: its row's number."""
+        if len(trace_id) > _MAX_TRACE_ID or not (trace_id.isascii() and trace_id.isdigit()):
+            return None
+        item = self.by_row.get(int(trace_id))
+        return item if item is not None and item.trace_id == trace_id else None
 
     def by_record(self, record: Record) -> Input | None:
         """The input whose record this is: by the id it was sent with, else by trace id."""
@@ -79,12 +88,12 @@ class _Waiting:
             value = record.properties.get(self._id_property)
             named = self.by_id(value) if isinstance(value, str) else None
         if named is None and record.trace_id is not None:
-            named = self._by_trace.get(record.trace_id)
+            named = self.by_trace(record.trace_id)
         return named
 
     def by_error(self, error: ErrorInfo) -> list[Input]:
         """The inputs that an error names."""
-        found = [self.by_id(one) for one in error.ids] + [self._by_trace.get(one) for one in error.trace_ids]
+        found = [self.by_id(one) for one in error.ids] + [self.by_trace(one) for one in error.trace_ids]
         return list({item.row: item for item in found if item is not None}.values())
 
 
