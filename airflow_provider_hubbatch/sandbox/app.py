@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from airflow_provider_hubbatch.sandbox.admin import add_admin_routes
@@ -64,14 +65,17 @@ class HubSpot:
         """The function that answers an endpoint's requests."""
 
         async def serve(request: Request) -> Response:
-            return await self._serve(request, endpoint)
+            try:
+                body = await request.body()
+            except ClientDisconnect:  # killed in the midst of its request: nobody to answer
+                return Response()
+            return await self._serve(request, endpoint, body)
 
         return serve
 
-    async def _serve(self, request: Request, endpoint: Endpoint) -> Response:
+    async def _serve(self, request: Request, endpoint: Endpoint, body: bytes) -> Response:
         portal = self._portal
-        received_at = portal.clock()
-        visit = Visit(_call(request, await request.body()), endpoint, received_at)
+        visit = Visit(_call(request, body), endpoint, portal.clock())
         with portal.lock:
             portal.traffic.begin()
             latency = portal.draw_latency_seconds()
@@ -123,7 +127,10 @@ class HubSpot:
     def _spoilt(self, visit: Visit, fault: Fault) -> Reply:
         portal, call = self._portal, visit.call
         if fault.is_written or fault.kind in {"hang", "result_left_out"}:
-            reply = self._handle(visit, spoil_request(fault, call.body))
+            try:
+                reply = self._handle(visit, spoil_request(fault, call.body))
+            except RefusedError as refused:
+                reply = refused.reply(portal.correlation_id())
         else:
             now = timestamp(portal.now())
             reply = json_reply(200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})

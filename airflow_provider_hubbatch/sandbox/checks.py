@@ -66,7 +66,7 @@ class Checker:
             if definition is None or definition.archived:
                 message = f'Property "{name}" does not exist'
                 checked.problems.append(Problem("PROPERTY_DOESNT_EXIST", message, name))
-            elif definition.read_only or definition.calculated:
+            elif definition.is_read_only:
                 if self._behaviours.read_only_writes == "refused":
                     message = f'"{name}" is a read only property; its value cannot be set.'
                     checked.problems.append(Problem("READ_ONLY_VALUE", message, name))

@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "cut_before_write": "the connection is closed without a reply; nothing was written",
         "cut_after_write": "the connection is closed without a reply; everything was written",
         "cut_during_reply": "the connection is closed in the midst of the reply; everything was written",
-        "hang": "no answer for so many seconds, then the usual one; written: whether the write comes before the wait",
+        "hang": "no answer for so many seconds, then the usual one; written: the write comes before the wait",
         "drip": "the usual reply, arriving in small pieces over so many seconds",
         "garbage": "200 and bytes that are no JSON",
         "truncated": "200 and only the first half of the JSON",
@@ -72,7 +72,7 @@ class Fault:
     :param retry_after: The value of ``Retry-After``.
     :param seconds: How long a ``hang`` or a ``drip`` takes.
     :param written: Whether the request is carried out all the same; ``None``: as the kind says.
-    :param category: ``category`` of a ``status`` fault's body.
+    :param category: ``category`` of a ``status`` fault's body; with ``rate_limited``, any text adds HubSpot's.
     :param message: ``message`` of a ``status`` fault's body.
     :param body: Of a ``reply``: text as it is, anything else as JSON.
     :param hits: How many requests it has met.

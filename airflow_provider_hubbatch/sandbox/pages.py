@@ -65,7 +65,7 @@ def _limits(portal: Portal) -> str:
     ]
     meters.append(_meter("Today", portal.quota.spent, portal.quota.limit))
     waiting = len(portal.faults.pending)
-    faults = f"<p>{waiting} scripted faults are waiting for their requests.</p>" if waiting else ""
+    faults = f"<p>Scripted faults that wait for their requests: {waiting}</p>" if waiting else ""
     return "<h2>Limits</h2>" + "".join(meters) + faults
 
 
@@ -97,7 +97,7 @@ def _requests(portal: Portal) -> str:
         (
             f"{escape(request.method)} <code>{escape(request.path)}</code>",
             _status(request),
-            f"{(request.answered_at - request.received_at) * 1000:,.0f} ms",
+            f"{(request.answered_at - request.received_at) * 1000:,.1f} ms",
         )
         for request in last
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 LIFECYCLE_STAGES = (
@@ -49,6 +50,16 @@ class PropertyDefinition:
     description: str = ""
     letters_only: bool = False
 
+    @cached_property
+    def allowed_values(self) -> frozenset[str]:
+        """The values of an enumeration."""
+        return frozenset(OWNER_IDS if self.external_options else (option.value for option in self.options))
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether HubSpot keeps its value itself."""
+        return self.read_only or self.calculated
+
     def as_json(self) -> dict[str, Any]:
         """The definition in HubSpot's shape."""
         return {
@@ -71,7 +82,7 @@ class PropertyDefinition:
             "modificationMetadata": {
                 "archivable": not self.hubspot_defined,
                 "readOnlyDefinition": self.hubspot_defined,
-                "readOnlyValue": self.read_only or self.calculated,
+                "readOnlyValue": self.is_read_only,
             },
             "formField": not self.read_only,
         }
@@ -185,7 +196,7 @@ def _bool(name: str, label: str, **more: Any) -> PropertyDefinition:
 
 
 def _custom(definition: PropertyDefinition) -> PropertyDefinition:
-    return PropertyDefinition(**{**vars(definition), "hubspot_defined": False})
+    return replace(definition, hubspot_defined=False)
 
 
 # Kept by HubSpot, on every object type.

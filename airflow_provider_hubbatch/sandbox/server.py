@@ -157,6 +157,7 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """Hands the connection's transport to the app, which closes it where a fault says so."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
+        """Keeps the transport where requests find it: in their state."""
         super().connection_made(transport)
         self.app_state = {"transport": transport}
 
@@ -187,11 +188,13 @@ class _Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._ended.set)
 
     async def main_loop(self) -> None:
+        """Runs until :meth:`end`."""
         self._loop = asyncio.get_running_loop()
         self.is_up.set()
         await self._ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes the sockets and ends what is under way."""
         for server in self.servers:
             server.close()
         for listener in sockets or []:

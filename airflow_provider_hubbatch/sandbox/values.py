@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from airflow_provider_hubbatch.sandbox.schema import OWNER_IDS, PropertyDefinition
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sandbox.schema import PropertyDefinition
 
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MILLISECONDS = re.compile(r"-?\d{1,15}", re.ASCII)
@@ -71,13 +73,9 @@ def _email(value: str) -> str:
 def _enumeration(definition: PropertyDefinition, value: str) -> str:
     if definition.name == "hs_additional_emails":
         return ";".join(_email(address) for address in value.split(";"))
-    if definition.external_options:
-        allowed: tuple[str, ...] = OWNER_IDS
-    else:
-        allowed = tuple(option.value for option in definition.options)
     chosen = value.removeprefix(";").split(";") if definition.field_type == "checkbox" else [value]
-    if not set(chosen) <= set(allowed):
-        listed = ", ".join(allowed)
+    if not definition.allowed_values.issuperset(chosen):
+        listed = ", ".join(option.value for option in definition.options)
         raise InvalidValueError("INVALID_OPTION", "{value} was not one of the allowed options: " + f"[{listed}]")
     return value
 

@@ -112,6 +112,13 @@ def test_a_cut_closes_the_socket(pair: Pair, kind: str, expected: set[str]) -> N
     assert pair.client.update(*BATCH).status_code == 200
 
 
+def test_a_refused_batch_can_be_cut_too(pair: Pair) -> None:
+    """A fault meets a request whatever its reply would be."""
+    pair.sandbox.faults.add("cut_after_write")
+    with pytest.raises(requests.ConnectionError):
+        pair.client.update(row("1", {"plan": "Veza"}))
+
+
 def test_a_cut_may_come_in_the_midst_of_the_reply(pair: Pair) -> None:
     """Half of the reply arrives, then the connection breaks; everything was written."""
     pair.sandbox.faults.add("cut_during_reply")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -61,6 +62,17 @@ def test_stopping_waits_for_nobody(make: MakeSandbox) -> None:
             time.sleep(0.005)
         pair.sandbox.stop()
         assert isinstance(waiting.exception(timeout=10), requests.ConnectionError)
+
+
+def test_a_client_may_die_in_the_midst_of_its_request(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that breaks off is forgotten: nothing is written, recorded or logged, and the next one passes."""
+    address = pair.sandbox.url.removeprefix("http://").split(":")
+    with closing(socket.create_connection((address[0], int(address[1])))) as connection:
+        path = "/crm/objects/2026-03/contacts/batch/update"
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{{".encode())
+    assert pair.client.details().status_code == 200
+    assert [request.method for request in pair.sandbox.requests] == ["GET"]
+    assert caplog.records == []
 
 
 def test_a_taken_port_is_an_error(pair: Pair) -> None:
