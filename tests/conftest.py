@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -23,6 +24,12 @@ AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="hubbatch-tests-"))
 DAGS_FOLDER = AIRFLOW_HOME / "dags"
 DAGS_FOLDER.mkdir()
 REPOSITORY = Path(__file__).parent.parent
+
+# A busy machine is no reason to fail
+hypothesis.settings.register_profile(
+    "hubbatch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("hubbatch")
 
 for _name in [name for name in os.environ if name.upper().startswith("AIRFLOW")]:
     del os.environ[_name]
