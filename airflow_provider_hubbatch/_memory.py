@@ -17,6 +17,8 @@ from airflow_provider_hubbatch.core.model import MISSING, Chunk
 # One slice of a mapped task's XComs is one answer of Airflow's API server, which holds all of it in memory.
 MAX_XCOMS_A_SLICE = 100
 
+_FLOAT_BYTES = 8
+
 
 def is_instance(value: Any, module: str, name: str) -> bool:
     """Whether it is an instance of that class, without importing the module: if it is, somebody else has."""
@@ -98,9 +100,15 @@ def from_frame(frame: Any, chunk_rows: int) -> Generator[Chunk]:
     series = [frame.iloc[:, position] for position in range(len(names))]
     for start in range(0, len(frame), chunk_rows):
         columns = {
-            name: column.iloc[start : start + chunk_rows].tolist() for name, column in zip(names, series, strict=True)
+            name: _values(column.iloc[start : start + chunk_rows]) for name, column in zip(names, series, strict=True)
         }
         yield Chunk(start, columns, min(chunk_rows, len(frame) - start))
+
+
+def _values(column: Any) -> list[Any]:
+    """A column's values: as Python's, but for the narrow floats, whose digits Python's float would add to."""
+    narrow = getattr(column.dtype, "kind", "") == "f" and getattr(column.dtype, "itemsize", 8) < _FLOAT_BYTES
+    return list(column.to_numpy()) if narrow else column.tolist()  # type: ignore[no-any-return]
 
 
 def from_lazy_xcom(items: Sequence[Any], chunk_rows: int) -> Iterator[Any]:

@@ -36,7 +36,9 @@ class HubSpotError(Exception):
 
 
 class SettingsError(HubSpotError, ValueError):
-    """A setting is wrong, alone or for these rows: raised before the first update."""
+    """A setting is wrong, alone or for these rows: raised before the first update, unless it is a file that proves
+    to be damaged on the way.
+    """
 
 
 class AccessError(HubSpotError):
