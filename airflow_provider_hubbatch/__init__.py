@@ -25,6 +25,18 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": "HubSpot", "python-modules": ["airflow_provider_hubbatch.operators"]}],
         "hooks": [{"integration-name": "HubSpot", "python-modules": ["airflow_provider_hubbatch.hooks"]}],
+        "asset-uris": [
+            {
+                "schemes": ["hubspot"],
+                "handler": "airflow_provider_hubbatch.assets.sanitize_uri",
+                "factory": "airflow_provider_hubbatch.assets.create_asset",
+                "to_openlineage_converter": "airflow_provider_hubbatch.assets.convert_asset_to_openlineage",
+            }
+        ],
+        "extra-links": [
+            "airflow_provider_hubbatch.links.HubSpotObjectsLink",
+            "airflow_provider_hubbatch.links.ResultFilesLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "hubspot",

@@ -108,7 +108,7 @@ def from_frame(frame: Any, chunk_rows: int) -> Generator[Chunk]:
 def _values(column: Any) -> list[Any]:
     """A column's values: as Python's, but for the narrow floats, whose digits Python's float would add to."""
     narrow = getattr(column.dtype, "kind", "") == "f" and getattr(column.dtype, "itemsize", 8) < _FLOAT_BYTES
-    return list(column.to_numpy()) if narrow else column.tolist()  # type: ignore[no-any-return]
+    return list(column.to_numpy()) if narrow else column.tolist()
 
 
 def from_lazy_xcom(items: Sequence[Any], chunk_rows: int) -> Iterator[Any]:

@@ -24,3 +24,12 @@ def show_path(path: Any) -> str:
     """A path without the password or the signature that a URL may carry."""
     text = re.sub(r"://[^/@]*:[^/@]*@", "://***@", str(path))
     return re.sub(r"(://[^?]*\?).+", r"\1***", text)
+
+
+def dataset_of_path(path: Any) -> tuple[str, str]:
+    """A path as OpenLineage names a dataset: namespace and name."""
+    scheme, separator, rest = show_path(path).partition("://")
+    if not separator:
+        return "file", os.path.abspath(scheme)  # noqa: PTH100 - a name, not a file that is opened
+    host, _, name = rest.partition("/")
+    return f"{scheme}://{host}", name

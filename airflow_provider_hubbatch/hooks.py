@@ -18,7 +18,13 @@ from airflow_provider_hubbatch import __version__
 from airflow_provider_hubbatch.auth import FixedToken, OAuthToken
 from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import HubSpotError, RequestRefusedError, SettingsError, UnavailableError
+from airflow_provider_hubbatch.core.errors import (
+    AuthenticationError,
+    HubSpotError,
+    RequestRefusedError,
+    SettingsError,
+    UnavailableError,
+)
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.engine import Counters, Dispatcher, call
@@ -128,10 +134,27 @@ class HubSpotHook(HttpHook):
         details = self.request("GET", protocol.account_path(self.settings().api_version))
         return details if isinstance(details, dict) else {}
 
-    def daily_reset(self) -> datetime:
+    def account_if_known(self, counters: Counters | None = None) -> dict[str, Any]:
+        """The account's details, or nothing where HubSpot doesn't tell them: they are good to have, no more.
+
+        :param counters: counts the request into these.
+        :raises AuthenticationError: the token is wrong.
+        """
+        try:
+            details = self.request("GET", protocol.account_path(self.api_version), counters=counters)
+        except AuthenticationError:
+            raise
+        except HubSpotError as error:
+            self.log.debug("The account's details can't be read: %s", type(error).__name__)
+            return {}
+        return details if isinstance(details, dict) else {}
+
+    def daily_reset(self, account: dict[str, Any] | None = None) -> datetime:
         """When the account's calls of the day begin anew, in UTC.
 
         As HubSpot's api-usage says; else midnight in the account's time zone; in UTC, if HubSpot tells neither.
+
+        :param account: its details, where they are known already.
         """
         usage = self._told(protocol.daily_usage_path(self.api_version))
         results = usage.get("results")
@@ -139,7 +162,7 @@ class HubSpotHook(HttpHook):
             resets_at = parsed_moment(entry.get("resetsAt")) if isinstance(entry, dict) else None
             if resets_at is not None and timedelta(0) < resets_at - datetime.now(UTC) <= timedelta(hours=25):
                 return resets_at
-        return next_midnight(datetime.now(UTC), self._told(protocol.account_path(self.api_version)))
+        return next_midnight(datetime.now(UTC), account or self._told(protocol.account_path(self.api_version)))
 
     def _told(self, path: str) -> dict[str, Any]:
         """What an endpoint says; nothing, where it can't be asked now."""

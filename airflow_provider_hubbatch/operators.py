@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError
 from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         "hubspot_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json"}
+    operator_extra_links = (HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"
 
     def __init__(
@@ -131,6 +133,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             finally:
                 self._push(context, self._run.report)
             self._run.report.raise_for_rejected()
+            self._describe_asset_events(context)
         except DailyQuotaError as error:
             self._wait_for_quota(context, error)
             raise
@@ -149,6 +152,33 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         if self._run is not None:
             self._run.stop()
 
+    def account_details(self) -> dict[str, Any]:
+        """The account's details as far as this try knows them, for the links."""
+        return {} if self._run is None else self._run.account
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> Any:  # noqa: ARG002 - OpenLineage's signature
+        """What OpenLineage is told: the object written, rows by outcome, and which column went to which property."""
+        if self._run is None:
+            return None
+        from airflow_provider_hubbatch.lineage import openlineage  # noqa: PLC0415 - only where it is used
+        from airflow_provider_hubbatch.sources import dataset_of  # noqa: PLC0415 - as above
+
+        run = self._run
+        return openlineage(run.report, run.account, run.columns, dataset_of(self._given_rows()))
+
+    def get_openlineage_facets_on_failure(self, ti: Any) -> Any:
+        """As on success: a sync that failed has written rows too."""
+        return self.get_openlineage_facets_on_complete(ti)
+
+    def _describe_asset_events(self, context: Context) -> None:
+        from airflow_provider_hubbatch.lineage import describe_asset_events  # noqa: PLC0415 - when the task runs
+
+        if self.outlets and self._run is not None:
+            describe_asset_events(self.outlets, context["outlet_events"], self._run.report)
+
+    def _given_rows(self) -> Any:
+        return self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows
+
     def _start(self, context: Context) -> BatchUpdateRun:
         from airflow_provider_hubbatch.core.options import SyncOptions  # noqa: PLC0415 - when the task runs
         from airflow_provider_hubbatch.hooks import HubSpotHook  # noqa: PLC0415 - loads requests
@@ -157,7 +187,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         map_index = context["ti"].map_index
         return HubSpotHook(self.hubspot_conn_id).start_batch_update(
             self.object_type,
-            self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows,
+            self._given_rows(),
             options,
             name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
             checkpoints=self._checkpoints(context),

@@ -13,7 +13,7 @@ from airflow_provider_hubbatch.core.errors import HubSpotError, SyncStoppedError
 try:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 except ImportError:  # before Airflow 3.3
-    RetryPolicy = None
+    RetryPolicy = None  # type: ignore[assignment,misc]
 
 WORTH_A_RETRY = (UnavailableError, SyncStoppedError)
 """What Airflow's retries can mend."""

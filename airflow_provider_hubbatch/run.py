@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.engine import Counters, Plan, Sync
+from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.progress import ProgressLog, closing_line
 from airflow_provider_hubbatch.results import ResultFiles
 
@@ -57,6 +59,9 @@ class BatchUpdateRun:
     :param rows: whatever the operator takes.
     :param name: what result files are called after.
     :param checkpoints: where to go on from, and to note how far it came; ``None``: a retry starts over.
+
+    Besides the ``report`` of all tries it has that of the tries before (``earlier``), the ``account``'s details as far
+    as they are known, and which column went to which property (``columns``).
     """
 
     def __init__(
@@ -94,6 +99,9 @@ class BatchUpdateRun:
         self.report = SyncReport(
             object_type=object_type, max_rejected=options.max_rejected, results_path=options.results_path
         )
+        self.earlier = SyncReport(object_type=object_type)
+        self.account: dict[str, Any] = {}
+        self.columns: dict[str, str] = {}
 
     def stop(self) -> None:
         """Start no more requests; what has no reply soon is accounted for. Safe in a signal handler."""
@@ -179,6 +187,7 @@ class BatchUpdateRun:
         costs = checkpoint.costs
         self._counters = Counters(costs["requests"], costs["retries"], costs["rate_limited"], costs["refused_requests"])
         self._seconds_before = checkpoint.seconds
+        self.earlier = replace(report, counts=report.counts.copy(), seconds=checkpoint.seconds)
         self._kept_parts = checkpoint.result_parts
         log.info("Going on where an earlier try was stopped: %d rows are settled", report.resumed_rows)
 
@@ -260,13 +269,23 @@ class BatchUpdateRun:
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
         from airflow_provider_hubbatch.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
 
-        portal = self._hook.account().get("portalId")
+        portal = (self.account or self._hook.account()).get("portalId")
         owner = {"portal": portal, "object_type": self._object_type, "id_property": self._spec.id_property}
         fingerprints = Fingerprints(path, owner)
         fingerprints.load()
         return fingerprints
 
     def _mapping(self, first: Chunk) -> RowMapping:
+        mapping = self._checked_mapping(first)
+        wanted = self._spec.properties
+        given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
+        self.columns = {column: name for column, name in given.items() if column in first.columns}
+        if self._options.preflight:
+            self.account = self._hook.account_if_known(self._counters)
+        note_hook_lineage(self._hook, self.account, self._object_type)
+        return mapping
+
+    def _checked_mapping(self, first: Chunk) -> RowMapping:
         return compile_mapping(
             self._spec,
             chunk_columns=list(first.columns),
@@ -339,11 +358,12 @@ class BatchUpdateRun:
             self._fingerprints.save()
         if self._checkpoints is not None and finished:
             self._checkpoints.drop()
+        emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
 
     def _say_when(self, error: DailyQuotaError) -> None:
         """Add when the account's day begins anew."""
-        reset = self._hook.daily_reset()
+        reset = self._hook.daily_reset(self.account)
         error.retry_after_seconds = max((reset - datetime.now(UTC)).total_seconds(), 0.0)
         error.args = (f"{error.args[0]}; they begin anew at {reset.isoformat(timespec='minutes')}",)
 

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from airflow_provider_hubbatch import _memory
-from airflow_provider_hubbatch._paths import is_path, show_path
+from airflow_provider_hubbatch._paths import dataset_of_path, is_path, show_path
 from airflow_provider_hubbatch.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -154,6 +154,16 @@ def total_rows(rows: Any) -> int | None:
     if _memory.is_lazy_xcom(rows) or isinstance(rows, (str, bytes, Mapping)):
         return None
     return len(rows) if isinstance(rows, Sized) else None
+
+
+def dataset_of(rows: Any) -> tuple[str, str] | None:
+    """The dataset that rows come from, as OpenLineage names one: namespace and name.
+
+    :param rows: see :func:`chunks`.
+    :returns: ``None`` for rows that have none of their own; those of a query are told by Airflow's SQL hooks.
+    """
+    path = rows.path if isinstance(rows, FileRows) else rows
+    return dataset_of_path(path) if is_path(path) else None
 
 
 def describe(rows: Any) -> str:

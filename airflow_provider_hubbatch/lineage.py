@@ -1,0 +1,110 @@
+"""What a sync tells the world besides its result: metrics, asset events, hook lineage, OpenLineage facets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Asset, Stats, get_hook_lineage_collector
+
+from airflow_provider_hubbatch.assets import SCHEME
+from airflow_provider_hubbatch.core.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_hubbatch.core.report import SyncReport
+
+METRICS = {
+    "hubspot_batch_update.rows": "rows, tagged with their outcome as status",
+    "hubspot_batch_update.requests": "requests sent, retries among them",
+    "hubspot_batch_update.retries": "requests sent again after a failure",
+    "hubspot_batch_update.rate_limited": "replies 429",
+    "hubspot_batch_update.duration": "how long the sync took (a timing)",
+}
+"""The metrics and what they count; all tagged with ``object_type``."""
+
+
+def emit_metrics(report: SyncReport, earlier: SyncReport) -> None:
+    """Count what this try has done.
+
+    :param report: of all tries.
+    :param earlier: of those before.
+    """
+    tags = {"object_type": report.object_type}
+    for status in Status:
+        rows = report.counts[status] - earlier.counts[status]
+        if rows > 0:
+            Stats.incr("hubspot_batch_update.rows", rows, tags={**tags, "status": status.value})
+    for name in ("requests", "retries", "rate_limited"):
+        Stats.incr(f"hubspot_batch_update.{name}", getattr(report, name) - getattr(earlier, name), tags=tags)
+    Stats.timing("hubspot_batch_update.duration", (report.seconds - earlier.seconds) * 1000, tags=tags)
+
+
+def describe_asset_events(outlets: Iterable[Any], events: Any, report: SyncReport) -> None:
+    """Put the summary into the event of every asset that the task says it updates."""
+    for outlet in outlets:
+        if isinstance(outlet, Asset):
+            events[outlet].extra.update(report.summary())
+
+
+def note_hook_lineage(hook: Any, account: Mapping[str, Any], object_type: str) -> None:
+    """Tell Airflow's hook lineage which HubSpot object is written."""
+    portal = account.get("portalId")
+    if portal is not None:
+        get_hook_lineage_collector().add_output_asset(hook, uri=f"{SCHEME}://{portal}/{object_type}")
+
+
+def openlineage(
+    report: SyncReport, account: Mapping[str, Any], properties: Mapping[str, str], source: tuple[str, str] | None
+) -> Any:
+    """The facets of a sync.
+
+    :param properties: column -> property.
+    :param source: namespace and name of the dataset that the rows come from, where it has one.
+    :returns: an ``OperatorLineage``.
+    """
+    from airflow.providers.common.compat.openlineage.facet import (  # noqa: PLC0415 - only where it is used
+        ColumnLineageDatasetFacet,
+        Dataset,
+        Fields,
+        InputField,
+        OutputDataset,
+        OutputStatisticsOutputDatasetFacet,
+        SchemaDatasetFacet,
+        SchemaDatasetFacetFields,
+    )
+    from airflow.providers.openlineage.extractors import OperatorLineage  # noqa: PLC0415 - as above
+
+    facets: dict[str, Any] = {
+        "schema": SchemaDatasetFacet([SchemaDatasetFacetFields(one) for one in properties.values()])
+    }
+    inputs = []
+    if source is not None:
+        inputs.append(Dataset(*source))
+        facets["columnLineage"] = ColumnLineageDatasetFacet(
+            {name: Fields([InputField(*source, column)]) for column, name in properties.items()}
+        )
+    output = OutputDataset(
+        namespace=f"{SCHEME}://{account.get('portalId', 'unknown')}",
+        name=report.object_type,
+        facets=facets,
+        outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=report.counts[Status.UPDATED])},
+    )
+    return OperatorLineage(
+        inputs=inputs, outputs=[output], run_facets={"hubspot_batchUpdate": _run_facet(report, properties)}
+    )
+
+
+def _run_facet(report: SyncReport, properties: Mapping[str, str]) -> Any:
+    import attr  # noqa: PLC0415 - only where OpenLineage is used
+    from airflow.providers.common.compat.openlineage.facet import RunFacet  # noqa: PLC0415 - as above
+
+    @attr.define
+    class HubSpotBatchUpdateRunFacet(RunFacet):
+        """Rows by outcome, requests, and which column went to which property."""
+
+        summary: dict[str, Any]
+        columns: dict[str, str]
+
+    summary = {name: value for name, value in report.summary().items() if name != "results_path"}
+    return HubSpotBatchUpdateRunFacet(summary=summary, columns=dict(properties))

@@ -1,0 +1,79 @@
+"""Links on the task's page: the records in HubSpot, and the result files.
+
+Airflow computes a link in the worker at the end of the task, failed ones too, and keeps it as an XCom.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# HubSpot: "Object type IDs" (docs, Understanding the CRM APIs)
+_OBJECT_TYPE_IDS = {
+    "contacts": "0-1",
+    "companies": "0-2",
+    "deals": "0-3",
+    "tickets": "0-5",
+    "products": "0-7",
+    "line_items": "0-8",
+    "quotes": "0-14",
+}
+_OBJECT_TYPE_ID = re.compile(r"[0-9]+-[0-9]+")
+_UI_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
+DEFAULT_UI_DOMAIN = "app.hubspot.com"
+
+
+class HubSpotObjectsLink(BaseOperatorLink):
+    """The list of the object's records in HubSpot."""
+
+    name = "HubSpot records"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """The address; empty where the account or the object type's id isn't known."""
+        return objects_address(operator.account_details(), str(operator.object_type))
+
+
+class ResultFilesLink(BaseOperatorLink):
+    """The folder with one outcome a row."""
+
+    name = "Result files"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """The address; empty without ``results_path``, or where its storage has no page that a browser can open."""
+        return folder_address(operator.results_path)
+
+
+def objects_address(account: Mapping[str, Any], object_type: str) -> str:
+    """The address of an object's list in HubSpot.
+
+    :param account: the account's details: ``portalId`` and ``uiDomain``.
+    """
+    type_id = _OBJECT_TYPE_IDS.get(object_type, object_type)
+    portal = str(account.get("portalId") or "")
+    if not _OBJECT_TYPE_ID.fullmatch(type_id) or not portal.isdigit():
+        return ""
+    domain = str(account.get("uiDomain") or DEFAULT_UI_DOMAIN).lower()
+    if not _UI_DOMAIN.fullmatch(domain):
+        return ""
+    return f"https://{domain}/contacts/{portal}/objects/{type_id}/views/all/list"
+
+
+def folder_address(results_path: Any) -> str:
+    """The page of a folder in its storage's own console."""
+    parts = urlsplit(str(results_path or ""))
+    bucket, prefix = quote(parts.netloc.rpartition("@")[2]), quote(parts.path.strip("/"))
+    match parts.scheme:
+        case "s3" | "s3a" | "s3n":
+            return f"https://s3.console.aws.amazon.com/s3/buckets/{bucket}?prefix={prefix}/"
+        case "gs" | "gcs":
+            return f"https://console.cloud.google.com/storage/browser/{bucket}/{prefix}"
+        case "http" | "https":
+            return f"{parts.scheme}://{bucket}/{prefix}"
+        case _:
+            return ""
