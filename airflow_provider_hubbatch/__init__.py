@@ -42,6 +42,54 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": "hubspot",
                 "hook-class-name": "airflow_provider_hubbatch.hooks.HubSpotHook",
                 "hook-name": "HubSpot",
+                "conn-fields": _connection_fields(),
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login", "port"],
+                    "relabeling": {"host": "Base URL", "password": "Access token"},
+                    "placeholders": {
+                        "host": "https://api.hubapi.com",
+                        "password": "pat-na1-... of a service key or private app; empty for OAuth",
+                    },
+                },
             }
         ],
+    }
+
+
+def _connection_fields() -> dict[str, Any]:
+    """The connection form's fields beside Airflow's own; their values land in the connection's extra."""
+    text = {"type": ["string", "null"]}
+    secret = {**text, "format": "password"}
+    return {
+        "auth_type": {
+            "label": "Authentication",
+            "description": "token: the access token above. oauth: the three fields below.",
+            "schema": {**text, "enum": ["token", "oauth"], "default": "token"},
+        },
+        "client_id": {
+            "label": "OAuth client ID",
+            "description": "For oauth: of the app, as its Auth page in HubSpot shows it.",
+            "schema": text,
+        },
+        "client_secret": {
+            "label": "OAuth client secret",
+            "description": "For oauth: of the same app.",
+            "schema": secret,
+        },
+        "refresh_token": {
+            "label": "OAuth refresh token",
+            "description": "For oauth: what HubSpot gave when the account's admin installed the app.",
+            "schema": secret,
+        },
+        "requests_per_10_seconds": {
+            "label": "Requests per 10 seconds",
+            "description": "A cap, to leave some for other programs. Empty: the account's limit, as HubSpot's replies "
+            "tell it.",
+            "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1_000_000},
+        },
+        "api_version": {
+            "label": "API version",
+            "description": "Of HubSpot's API: a date such as 2026-03, which is used when this is empty.",
+            "schema": {**text, "pattern": "^(20[0-9]{2}-[0-9]{2}(-beta)?)?$", "examples": ["2026-03", "2026-09"]},
+        },
     }

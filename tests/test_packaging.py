@@ -74,7 +74,6 @@ def test_airflow_lists_the_hook() -> None:
 
 
 @pytest.mark.airflow
-@pytest.mark.xfail(strict=True, reason="the connection form's own fields are yet to come")
 def test_airflow_lists_the_connection_fields() -> None:
     """``airflow providers widgets`` and ``behaviours`` show the connection form's own fields."""
     fields = {row["connection_parameter_name"] for row in airflow_cli("providers", "widgets")}
