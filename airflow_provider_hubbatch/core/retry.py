@@ -78,8 +78,11 @@ class StopKind(StrEnum):
 class Retry:
     """Send the same request again.
 
+    ``reason`` (also of the others) may quote HubSpot's message, which may quote a row's value: it is for the outcome
+    and the exception; a log takes status, category and correlation id.
+
     :param after_seconds: not before this long from now.
-    :param reason: a sentence for the log.
+    :param reason: what happened, in a sentence.
     :param rate_limited: it was a 429: count it as such.
     :param pause_seconds: for this long nothing else is to be sent either; 0.0: the others go on.
     """
@@ -206,7 +209,7 @@ def decide(
     backoff = random() * min(policy.backoff_cap_seconds, policy.backoff_base_seconds * 2.0 ** min(attempt - 1, 30))
     hint = retry_after_seconds(failure)
     if failure.status == _TOO_MANY:
-        return _after_429(failure, hint, backoff, policy, reason)
+        return _after_429(failure, hint, backoff, min(policy.window_seconds, left), reason)
     if failure.status == _LOCKED:
         backoff += LOCKED_SECONDS
     if hint is not None:
@@ -240,12 +243,11 @@ def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:
     return None
 
 
-def _after_429(failure: Failure, hint: float | None, backoff: float, policy: RetryPolicy, reason: str) -> Retry:
+def _after_429(failure: Failure, hint: float | None, backoff: float, longest: float, reason: str) -> Retry:
     """Only this request waits: the pacer knows which slots are free for others.
 
     Of the one-second limit it knows nothing, so there everything waits.
     """
-    longest = policy.window_seconds
     if limit_of(failure) == "SECONDLY":
         wait = min(max(hint or 0.0, SECONDLY_SECONDS), longest)
         return Retry(wait, reason, rate_limited=True, pause_seconds=wait)
