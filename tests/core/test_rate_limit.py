@@ -193,13 +193,13 @@ replies = st.tuples(
             RateLimitHeaders,
             st.sampled_from([None, 1, 100, 10_000]),
             st.integers(0, 10_000),
-            st.sampled_from([None, 0.001, 10.0, 600.0]),
+            st.sampled_from([None, 0.001, 10.0, 60.0]),
         ),
     ),
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(replies, max_size=40), st.sampled_from([None, 1, 50]))
 def test_rate_limiter_always_answers_with_a_finite_wait(
     events: list[tuple[str, float, float, RateLimitHeaders | None]], cap: int | None
@@ -219,6 +219,9 @@ def test_rate_limiter_always_answers_with_a_finite_wait(
         wait = limiter.wait_seconds(now)
         assert math.isfinite(wait)
         assert wait >= 0.0
-    for _ in range(20_000):
-        now += limiter.wait_seconds(now)
-    assert limiter.wait_seconds(now) == 0.0
+    for _ in range(3_000):
+        wait = limiter.wait_seconds(now)
+        if wait == 0.0:
+            return
+        now += wait
+    pytest.fail("nothing may be sent any more")
