@@ -255,8 +255,9 @@ class RateLimiter:
         self._latencies.append(max(ended_at - sent_at, 0.0))
         self._ended += 1
         self._claims -= slot.claimed
-        # Twice the interval: an older one can't matter to a request that was on its way for less than a window.
-        while (oldest := next(iter(self._slots.values()))).ended_at + 2 * self._interval < ended_at:
+        # An older one can't have been in one window with a request that is still on its way.
+        kept_seconds = self._interval + REST_SECONDS + 2 * max(self._latencies)
+        while (oldest := next(iter(self._slots.values()))).ended_at + kept_seconds < ended_at:
             del self._slots[oldest.number]
         return slot
 
@@ -268,14 +269,20 @@ class RateLimiter:
         if self._places_out_of_order >= DISORDERLY_PLACES:
             straying = min(1.0, STRAYING / math.sqrt(self._places_out_of_order)) * shortest
         taken, next_free_at = 0, math.inf
+        window = self._interval + REST_SECONDS
+        # Never later than a window after the reply: by then it surely is free.
         for slot in self._slots.values():
+            free_at = slot.ended_at + window
+            if free_at <= now:
+                continue
             latency = slot.ended_at - slot.sent_at
-            # Never later than a window after the reply: by then it surely is free.
-            late = min(max(latency - shortest, 0.0) * by_reply + straying, latency)
-            free_at = slot.sent_at + late + self._interval + REST_SECONDS
+            late = straying if latency <= shortest else (latency - shortest) * by_reply + straying
+            if late < latency:
+                free_at = slot.sent_at + late + window
             if free_at > now:
                 taken += 1
-                next_free_at = min(next_free_at, free_at)
+                if free_at < next_free_at:  # noqa: PLR1730 - this loop is what a request costs
+                    next_free_at = free_at
         return taken, next_free_at
 
     def _may_start(self, now: float) -> bool:
@@ -314,15 +321,13 @@ class RateLimiter:
         Left out is what both sending and answering place after it, or a window before it.
         """
         doubt = slot.ended_at - slot.sent_at if self._places_out_of_order >= DISORDERLY_PLACES else 0.0
-        sent_at, ended_at = slot.sent_at, slot.ended_at
+        after_sent, after_ended = slot.sent_at + doubt, slot.ended_at + doubt
+        gone_sent, gone_ended = (at - doubt - self._interval for at in (slot.sent_at, slot.ended_at))
         own = 0
         for other in self._slots.values():
-            after = other.sent_at > sent_at + doubt and other.ended_at > ended_at + doubt
-            gone = (
-                other.sent_at + self._interval + doubt <= sent_at
-                and other.ended_at + self._interval + doubt <= ended_at
-            )
-            own += not (after or gone)
+            sent_at, ended_at = other.sent_at, other.ended_at
+            after = sent_at > after_sent and ended_at > after_ended
+            own += not (after or (sent_at <= gone_sent and ended_at <= gone_ended))
         return own
 
     # The others
@@ -332,17 +337,16 @@ class RateLimiter:
         if slot.sent_at < self._news_sent_at:
             return
         now = slot.ended_at
-        taken = self._taken(now)[0]
         self._news_at, self._news_sent_at = now, slot.sent_at
         was_shared = self._shared(now)
         self._others = max(used - self._own_at_most(slot), 0)
         self._others_seen.append((slot.sent_at, self._others))
         if self._others:
             if not was_shared:
-                self._set_share(now, taken)
+                self._set_share(now, self._taken(now)[0])
             self._shared_until = now + self._interval * OTHERS_LINGER
         if slot.claimed:
-            self._set_share(now, max(self._share_now(now), taken - self._claims))
+            self._set_share(now, max(self._share_now(now), self._taken(now)[0] - self._claims))
         if self._limit - used > self._reserve:
             self._refusals = 0
 
