@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +56,10 @@ _TICK_SECONDS = 1.0
 STOP_GRACE_SECONDS = 3.0
 
 _TOO_MANY = 429
+
+# Calls of the day that a sync doesn't use up: with them it asks when the day begins anew (api-usage, else the account's
+# time zone), which a spent quota may refuse to tell.
+_CALLS_TO_ASK = 2
 
 # A reply that says PENDING or PROCESSING is read back after this long.
 _PENDING_SECONDS = 2.0
@@ -164,7 +169,7 @@ class Dispatcher:
         counters: Counters | None = None,
         daily_reserve: float | None = None,
     ) -> None:
-        self._daily_reserve = daily_reserve
+        self.daily_reserve = daily_reserve
         self.counters = counters or Counters()
         self.limiter = limiter
         self._transport = transport
@@ -189,12 +194,12 @@ class Dispatcher:
     def quota_spent(self) -> bool:
         """Whether one more request could eat into the calls of the day that are to be left."""
         left = self.limiter.daily_remaining
-        if self._daily_reserve is None or left is None:
+        if self.daily_reserve is None or left is None:
             return False
-        reserve = self._daily_reserve
+        reserve = self.daily_reserve
         if isinstance(reserve, float):
             reserve *= self.limiter.daily or 0
-        return left - len(self._in_flight) <= reserve
+        return left - len(self._in_flight) <= reserve + _CALLS_TO_ASK
 
     def may_send(self) -> bool:
         """Whether a new request may go now; those that wait for a retry go first."""
@@ -429,15 +434,18 @@ class Sync:
         # record -> how many lookups had been sent when it was written: what those read may be older
         self._written: dict[str, int] = {}
         self._todo: list[_Job] = []
-        self._outcomes: list[RowOutcome] = []
+        self._outcomes: deque[RowOutcome] = deque()
         self._state = _State()
         # enough to keep every request slot busy while the next rows are prepared, and no more
         self._buffer_rows = 2 * plan.max_in_flight * protocol.MAX_BATCH_INPUTS
 
-    def stop(self) -> None:
-        """Start no more requests. Safe to call from a signal handler or another thread; the stream ends soon after."""
+    def stop(self, error: BaseException | None = None) -> None:
+        """Start no more requests. Safe to call from a signal handler or another thread; the stream ends soon after.
+
+        :param error: what the stream ends with; ``None``: :class:`SyncStoppedError`.
+        """
         if self._state.fatal is None:
-            self._state.fatal = SyncStoppedError("the sync was told to stop; a retry sends what had no reply")
+            self._state.fatal = error or SyncStoppedError("the sync was told to stop; a retry sends what had no reply")
         self._transport.wake()
 
     def run(self) -> Iterator[RowOutcome]:
@@ -504,9 +512,9 @@ class Sync:
 
     def _send(self) -> None:
         if self._dispatcher.quota_spent and not self._dispatcher.in_flight and not self._finished():
-            self._state.fatal = _quota_spent(self._dispatcher.limiter)
+            self._state.fatal = _quota_spent(self._dispatcher.limiter, self._dispatcher.daily_reserve)
             return
-        while self._has_work() and self._dispatcher.may_send():
+        while self._state.fatal is None and self._has_work() and self._dispatcher.may_send():
             job = self._next_job()
             if job is not None:
                 self._dispatcher.send(self._request(job), job, reads=isinstance(job, LookupJob))
@@ -565,7 +573,9 @@ class Sync:
     # --- replies in --------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        for done in self._dispatcher.wait(wants_to_send=self._has_work()):
+        wants_to_send = self._has_work()
+        tick = _TICK_SECONDS if wants_to_send or self._dispatcher.pending else 0.0  # else there is nothing to wait for
+        for done in self._dispatcher.wait(wants_to_send=wants_to_send, at_most_seconds=tick):
             self._read(done)
         self._tick(self.progress())
 
@@ -762,10 +772,9 @@ class Sync:
         self._outcomes.append(outcome)
 
     def _take_outcomes(self) -> Iterator[RowOutcome]:
-        outcomes, self._outcomes = self._outcomes, []
-        for outcome in outcomes:
+        while self._outcomes:  # one by one: what an exception of the consumer's leaves is still there
             self._state.settled += 1
-            yield outcome
+            yield self._outcomes.popleft()
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -884,14 +893,11 @@ def _fatal(verdict: retry.Refused | retry.Stop, failure: retry.Failure | None) -
             )
 
 
-def _quota_spent(limiter: RateLimiter) -> DailyQuotaError:
+def _quota_spent(limiter: RateLimiter, reserve: float | None) -> DailyQuotaError:
     left, daily = limiter.daily_remaining or 0, limiter.daily
     of = f" of {daily:,}" if daily else ""
-    return DailyQuotaError(
-        f"{left:,}{of} calls of the account's day are left, which is what daily_quota_reserve keeps for others"
-        if left
-        else "the account's calls of the day are spent"
-    )
+    kept = f"; daily_quota_reserve={reserve} keeps the others" if reserve else ""
+    return DailyQuotaError(f"the account's calls of the day are spent ({left:,}{of} are left{kept})")
 
 
 def _about_settings(error: ErrorInfo, update: BatchUpdate) -> SettingsError | None:

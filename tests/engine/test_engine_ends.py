@@ -120,7 +120,6 @@ def test_engine_stopped_while_it_waits_ends_soon() -> None:
     assert run.rows(Status.UNKNOWN) == set(range(100 * len(simulation.requests)))
 
 
-@pytest.mark.xfail(strict=True, reason="_send goes on after stop() until the limit or max_in_flight is reached")
 def test_engine_stopped_while_it_sends_starts_no_more_requests() -> None:
     """stop() in the midst of a burst of requests: the one being sent is the last."""
     simulation = simulation_of(latency=5.0)
@@ -162,7 +161,6 @@ def test_engine_left_by_its_consumer_sends_nothing_more() -> None:
     assert len(simulation.requests) == sent
 
 
-@pytest.mark.xfail(strict=True, reason="outcomes that run() has taken out and not yet given are lost")
 def test_engine_winding_up_gives_outcomes_that_were_not_taken() -> None:
     """Interrupted between two outcomes, winding up gives all the others: those of the same reply too."""
     run = make_run(simulation_of(), rows_of(3_000))

@@ -281,7 +281,6 @@ def test_engine_fills_its_batches() -> None:
         assert len(simulation.requests) == 10
 
 
-@pytest.mark.xfail(strict=True, reason="the loop sleeps a second (a tick) for each chunk that needs no request")
 @pytest.mark.parametrize("invalid", [0, 1])
 def test_engine_wastes_no_time_on_rows_that_are_not_sent(invalid: int) -> None:
     """Rows that need no request, alone or among others, don't hold the sync up."""
@@ -297,7 +296,6 @@ def test_engine_wastes_no_time_on_rows_that_are_not_sent(invalid: int) -> None:
     assert simulation.now() <= 2.0
 
 
-@pytest.mark.xfail(strict=True, reason="the loop sleeps a second (a tick) for each chunk that needs no request")
 def test_engine_validating_only_sends_nothing() -> None:
     """validate_only: no request, every row not_sent, and no time spent."""
     simulation = Simulation(hubspot_with(0))
