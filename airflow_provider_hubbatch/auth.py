@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
@@ -29,16 +30,13 @@ _DEFAULT_EXPIRES_IN_SECONDS = 1_800.0
 # Statuses of the token endpoint that time may mend: the request that needed the token is sent again.
 _PASSING = frozenset({408, 423, 429})
 
+# What may follow "Bearer " and can be no second header.
+_TOKEN = re.compile(r"[!-~]{1,8192}")
+_REASON = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+
 
 class RefreshUnansweredError(Exception):
-    """The token endpoint can't answer now.
-
-    :param reply: what it said instead.
-    """
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(f"HTTP {reply.status}")
-        self.reply = reply
+    """The token endpoint can't answer now: there is no token, and nothing was sent."""
 
 
 class Token(Protocol):
@@ -55,7 +53,7 @@ class Token(Protocol):
 class FixedToken:
     """The token of a service key or private app."""
 
-    value: str
+    value: str = field(repr=False)
 
     def authorization(self) -> str:
         """The header's value."""
@@ -74,6 +72,7 @@ class OAuthToken:
     :param refresh_token: the account's consent.
     :param post: sends a form to a path of HubSpot's and gives the reply, whatever its status.
     :param api_version: of the token endpoint.
+    :ivar scopes: what the last reply says that the token may do; ``None``: it doesn't say.
     """
 
     def __init__(
@@ -97,15 +96,20 @@ class OAuthToken:
         self._renew_at = float("-inf")
         self._secrets = [client_secret, refresh_token]
         self._told = False
+        self._asked = 0
+        self._failure: Exception | None = None
+        self.scopes: frozenset[str] | None = None
 
     def authorization(self) -> str:
         """The header's value, of a token that is valid for a while yet.
 
-        :raises AuthenticationError: HubSpot doesn't give one, and won't.
-        :raises RefreshUnansweredError: it can't give one now.
+        :raises AuthenticationError: HubSpot doesn't give one, and won't; asked once, it isn't asked again.
+        :raises RefreshUnansweredError: it can't give one now. Also ``requests``' own exceptions, as they come.
         """
+        asked_before = self._asked
         with self._lock:
             if self._clock() >= self._renew_at:
+                self._raise_failure(asked_before)
                 self._refresh()
             return f"Bearer {self._access_token}"
 
@@ -113,26 +117,47 @@ class OAuthToken:
         """Client secret, refresh tokens and access tokens."""
         return list(self._secrets)
 
+    def _raise_failure(self, asked_before: int) -> None:
+        """Whoever waited while a refresh failed shares its failure, instead of asking once more each."""
+        failure = self._failure
+        if failure is not None and (self._asked != asked_before or isinstance(failure, AuthenticationError)):
+            raise failure.with_traceback(None)
+
     def _refresh(self) -> None:
-        asked_at = self._clock()
+        self._failure = None
+        try:
+            self._read(self._clock(), self._post(self._path, self._form()))
+        except Exception as error:
+            self._failure = error
+            raise
+        finally:
+            self._asked += 1
+
+    def _form(self) -> bytes:
         form = {
             "grant_type": "refresh_token",
             "client_id": self._client_id,
             "client_secret": self._client_secret,
             "refresh_token": self._refresh_token,
         }
-        reply = self._post(self._path, urlencode(form).encode("ascii"))
+        return urlencode(form).encode("ascii")
+
+    def _read(self, asked_at: float, reply: Reply) -> None:
         if reply.status >= 500 or reply.status in _PASSING:  # noqa: PLR2004 - HTTP's own
-            raise RefreshUnansweredError(reply)
+            raise RefreshUnansweredError(f"the token endpoint answered {reply.status}")
         data = protocol.decode(reply.body)
+        if reply.status == 200 and not isinstance(data, dict):  # noqa: PLR2004 - HTTP's own
+            raise RefreshUnansweredError("the token endpoint's answer is no JSON object")
         token = data.get("access_token") if isinstance(data, dict) else None
-        if reply.status != 200 or not isinstance(token, str) or not token.isascii() or not token:  # noqa: PLR2004
+        if reply.status != 200 or not isinstance(token, str) or not _TOKEN.fullmatch(token):  # noqa: PLR2004
             raise _refused(reply, data)
         life = _seconds(data.get("expires_in"))
         self._access_token = token
         # counted from when it was asked for: HubSpot's clock began no earlier
         self._renew_at = asked_at + life - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
         self._secrets.append(token)
+        scopes = data.get("scopes")
+        self.scopes = frozenset(one for one in scopes if isinstance(one, str)) if isinstance(scopes, list) else None
         self._keep(data.get("refresh_token"))
 
     def _keep(self, refresh_token: Any) -> None:
@@ -149,20 +174,28 @@ class OAuthToken:
             )
 
 
+_AUTHORIZE_AGAIN = (
+    "the refresh token is wrong, revoked or of another app: install the app in the account again, and put the refresh "
+    "token that it then gets into the connection"
+)
+_MENDS = {
+    "invalid_grant": _AUTHORIZE_AGAIN,
+    "BAD_REFRESH_TOKEN": _AUTHORIZE_AGAIN,
+    "BAD_CLIENT_ID": "client_id names no app",
+    "BAD_CLIENT_SECRET": "client_secret is not the app's",
+    "invalid_client": "client_id and client_secret are not those of one app",
+}
+
+
 def _refused(reply: Reply, data: Any) -> AuthenticationError:
     said = data if isinstance(data, dict) else {}
     # both ways in which HubSpot answers here: {"status": "BAD_REFRESH_TOKEN", ...} and {"error": "invalid_grant", ...}
-    reason = next((said[key] for key in ("error", "status", "category") if isinstance(said.get(key), str)), "no reason")
-    what = {
-        "invalid_grant": "the refresh token is wrong, revoked or of another app: authorize the app again",
-        "BAD_REFRESH_TOKEN": "the refresh token is wrong, revoked or of another app: authorize the app again",
-        "BAD_CLIENT_ID": "client_id names no app",
-        "BAD_CLIENT_SECRET": "client_secret is not the app's",
-        "invalid_client": "client_id and client_secret are not those of one app",
-    }.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
+    words = [word for key in ("error", "status", "category") if isinstance(word := said.get(key), str)]
+    reason = next((word for word in words if word != "error" and _REASON.fullmatch(word)), "no reason")
+    what = _MENDS.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
     correlation_id = said.get("correlationId") if isinstance(said.get("correlationId"), str) else None
     return AuthenticationError(
-        f"HubSpot doesn't refresh the OAuth token (HTTP {reply.status} {reason[:100]}): {what}",
+        f"HubSpot doesn't refresh the OAuth token (HTTP {reply.status} {reason}): {what}",
         correlation_id=correlation_id,
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -41,8 +43,25 @@ class ConnectionSettings:
     timeout_seconds: tuple[float, float] = DEFAULT_TIMEOUT_SECONDS
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
-    proxies: dict[str, str] | None = None
+    proxies: dict[str, str] | None = field(repr=False, default=None)
     trust_env: bool = True
+
+    @property
+    def dangers(self) -> list[str]:
+        """What in this connection lets others read along: each a sentence for the log."""
+        found = []
+        parts = urlsplit(self.base_url)
+        if self.verify is False:
+            found.append(
+                f"connection {self.conn_id!r} doesn't verify certificates (verify is false): whoever is on the way to "
+                "HubSpot can read the token and the rows. Give the path of your CA's certificate as verify instead"
+            )
+        if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            found.append(
+                f"the host of connection {self.conn_id!r} is http://: whoever is on the way there can read the token "
+                "and the rows"
+            )
+        return found
 
     @classmethod
     def from_connection(cls, connection: Connection) -> ConnectionSettings:
@@ -118,7 +137,7 @@ class _Extra:
             return DEFAULT_TIMEOUT_SECONDS
         pair = value if isinstance(value, (list, tuple)) else [value, value]
         try:
-            connect, read = (float(one) for one in pair)
+            connect, read = (float(one) for one in pair if not isinstance(one, bool))
         except (TypeError, ValueError):
             raise self.wrong("timeout", "seconds, or [seconds to connect, seconds to wait]") from None
         if not (0 < connect <= 3_600 and 0 < read <= 3_600):  # noqa: PLR2004 - an hour
@@ -129,26 +148,38 @@ class _Extra:
         value = self.get("verify", "verify_ssl")
         if value is None or isinstance(value, bool):
             return True if value is None else value
-        text = str(value).strip()
+        text = value.strip() if isinstance(value, str) else ""
         if text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
+        if not text:
+            raise self.wrong("verify", "true, false, or the path of a file or folder of CA certificates")
         return text
 
     def cert(self) -> str | tuple[str, str] | None:
         value = self.get("cert")
-        if isinstance(value, list) and len(value) == 2:  # noqa: PLR2004 - certificate and key
-            return str(value[0]), str(value[1])
-        if value is None or isinstance(value, str):
-            return value
-        raise self.wrong("cert", "the path of a certificate, or [path of certificate, path of key]")
+        if value is None:
+            return None
+        paths = value if isinstance(value, list) else [value]
+        if len(paths) not in (1, 2) or not all(isinstance(path, str) for path in paths):
+            raise self.wrong("cert", "the path of a certificate, or [path of certificate, path of key]")
+        return (paths[0], paths[1]) if len(paths) == 2 else paths[0]  # noqa: PLR2004 - certificate and key
 
     def proxies(self) -> dict[str, str] | None:
         value = self.get("proxies", "proxy")
         if isinstance(value, str):
-            return {"http": value, "https": value}
-        if value is None or isinstance(value, dict):
+            value = _object(value) or {"http": value, "https": value}
+        if value is None:
+            return None
+        if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
             return value
         raise self.wrong("proxies", 'an object such as {"https": "http://proxy:3128"}')
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
 
 
 def _token(connection: Connection) -> str:
@@ -165,9 +196,21 @@ def _token(connection: Connection) -> str:
     return token
 
 
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object of a text: what a connection's URI makes of one."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip().rstrip("/") or DEFAULT_HOST
-    if "://" not in host:
+    host = (connection.host or "").strip()
+    host = host.rstrip("/") if not host.endswith("://") else host
+    if not host:
+        host = DEFAULT_HOST
+    elif "://" not in host:
         host = f"{connection.schema or 'https'}://{host}"
     try:
         parts = urlsplit(host)

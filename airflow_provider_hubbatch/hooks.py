@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as datetime_time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 import requests
@@ -14,7 +17,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow.providers.http.hooks.http import HttpHook
 from requests_toolbelt.adapters.socket_options import TCPKeepAliveAdapter
 
-from airflow_provider_hubbatch import __version__
+from airflow_provider_hubbatch import __version__, get_provider_info
 from airflow_provider_hubbatch.auth import FixedToken, OAuthToken
 from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.auth import Token
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.retry import RetryPolicy
 
 # A path of HubSpot's API: no host, no dot segments, nothing that ends a line or starts a query of another
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
@@ -65,6 +69,36 @@ class HubSpotHook(HttpHook):
         self._limiter: RateLimiter | None = None
         self._token: Token | None = None
         self._masked: set[str] = set()
+        self._patience: RetryPolicy | None = None
+
+    # --- the connection form -----------------------------------------------------------------------------------
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The form's own fields, for Airflow before 3.2; later ones read them in the provider's description."""
+        from wtforms import IntegerField, PasswordField, StringField  # noqa: PLC0415 - not where no form is shown
+        from wtforms.validators import Optional, any_of  # noqa: PLC0415 - as above
+
+        widgets = {}
+        for name, declared in _form()["conn-fields"].items():
+            schema = declared["schema"]
+            field = IntegerField if "integer" in schema["type"] else StringField
+            if schema.get("format") == "password":
+                field = PasswordField
+            validators = [Optional(), *([any_of(schema["enum"])] if "enum" in schema else [])]
+            widgets[name] = field(
+                declared["label"],
+                validators=validators,
+                description=declared["description"],
+                default=schema.get("default"),
+            )
+        return widgets
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Which of Airflow's fields the form hides, and what it calls the others; for Airflow before 3.2."""
+        behaviour = _form()["ui-field-behaviour"]
+        return {name.replace("-", "_"): value for name, value in behaviour.items()}
 
     # --- any endpoint ------------------------------------------------------------------------------------------
 
@@ -83,10 +117,26 @@ class HubSpotHook(HttpHook):
         self._base_url_initialized = True
         session = self._new_session()
         session.headers.update({"Authorization": self.token().authorization(), **(headers or {})})
+        self.mask_secrets()
         session.verify, session.cert = settings.verify, settings.cert
         session.proxies = settings.proxies or {}
         self.merged_extra = {"timeout": settings.timeout_seconds, "allow_redirects": False, **(extra_options or {})}
         return session
+
+    def check_response(self, response: requests.Response) -> None:
+        """What :meth:`run` does about a refusal: raise, without logging what HubSpot says, which may quote values.
+
+        :raises RequestRefusedError: the status is no 2xx.
+        """
+        if not 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's own
+            said = protocol.parse_error(response.status_code, response.content)
+            raise RequestRefusedError(
+                f"HubSpot answered {response.status_code} {said.category}",
+                status=response.status_code,
+                category=said.category,
+                correlation_id=said.correlation_id,
+                hubspot_message=said.message,
+            )
 
     def request(self, method: str, path: str, json: Any = None, *, counters: Counters | None = None) -> Any:
         """Send one request to any endpoint of HubSpot's, with the same token, pacing and retries.
@@ -98,13 +148,14 @@ class HubSpotHook(HttpHook):
         :returns: what the reply's JSON holds, or ``None`` for an empty one.
         :raises HubSpotError: by its class: access, refused, unavailable.
         """
-        if not _PATH.fullmatch(path) or {"..", "."} & set(path.partition("?")[0].split("/")):
+        if not _PATH.fullmatch(path) or {"..", "."} & set(unquote(path.partition("?")[0]).split("/")):
             raise SettingsError(f"path {path!r} is no path of HubSpot's API: it starts with one slash, as '/crm/...'")
         body = None if json is None else protocol.encode(json)
         with self.transport(threads=1) as transport:
             reply = call(
                 self.dispatcher(transport, 1, counters or Counters()), protocol.Request(method.upper(), path, body)
             )
+        self.mask_secrets()
         data = protocol.decode(reply.body)
         if data is None and reply.body.strip() not in (b"", b"null"):
             raise UnavailableError(f"HubSpot answered {method.upper()} {path} with a body that is no JSON")
@@ -174,16 +225,23 @@ class HubSpotHook(HttpHook):
         return reply if isinstance(reply, dict) else {}
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the connection works, and a sentence for the connection form's button."""
-        try:
-            details = self.account()
-        except Exception as error:  # noqa: BLE001 - the form shows what it is, whatever it is
-            return False, str(error)
-        limiter = self.limiter()
-        kind = str(details.get("accountType") or "unknown").lower().replace("_", " ")
-        limit = f"{limiter.requests_per_10_seconds:.0f} requests per 10 s"
-        left = f", {limiter.daily_remaining:,} calls left today" if limiter.daily_remaining is not None else ""
-        return True, f"HubSpot account {details.get('portalId', 'unknown')} ({kind}): {limit}{left}"
+        """Whether the connection works, and a sentence for the connection form's button; within seconds."""
+        from airflow_provider_hubbatch.connection_test import tested  # noqa: PLC0415 - for the form only
+
+        return tested(self)
+
+    def impatient(self, policy: RetryPolicy, timeout_seconds: tuple[float, float]) -> HubSpotHook:
+        """A hook of the same connection for somebody who waits for the answer.
+
+        :param policy: instead of the task's, which waits for minutes.
+        :param timeout_seconds: at most; the connection's own, where they are shorter.
+        """
+        settings = self.settings()
+        shorter = tuple(min(pair) for pair in zip(settings.timeout_seconds, timeout_seconds, strict=True))
+        hook = HubSpotHook(self.hubspot_conn_id)
+        hook._settings = replace(settings, timeout_seconds=(shorter[0], shorter[1]))
+        hook._patience = policy
+        return hook
 
     # --- batches -----------------------------------------------------------------------------------------------
 
@@ -222,6 +280,8 @@ class HubSpotHook(HttpHook):
         """
         if self._settings is None:
             self._settings = ConnectionSettings.from_connection(self.get_connection(self.hubspot_conn_id))
+            for danger in self._settings.dangers:
+                self.log.warning("%s", danger[0].upper() + danger[1:])
         return self._settings
 
     def limiter(self) -> RateLimiter:
@@ -243,6 +303,7 @@ class HubSpotHook(HttpHook):
             limiter=self.limiter(),
             random=random.random,
             max_in_flight=max_in_flight,
+            policy=self._patience,
             counters=counters,
             daily_reserve=daily_reserve,
         )
@@ -343,10 +404,24 @@ def _send_options(settings: ConnectionSettings) -> SendOptions:
     merged = session.merge_environment_settings(
         settings.base_url, settings.proxies or {}, stream=None, verify=settings.verify, cert=settings.cert
     )
+    verify, cert = True if merged["verify"] is None else merged["verify"], merged["cert"]
+    for name, paths in (("verify", [verify]), ("cert", cert if isinstance(cert, tuple) else [cert])):
+        missing = [path for path in paths if isinstance(path, str) and not Path(path).exists()]
+        if missing:
+            raise SettingsError(
+                f"{name} of connection {settings.conn_id!r} (its extra, or the environment's CA bundle) is "
+                f"{missing[0]!r}: there is no such file here"
+            )
     return SendOptions(
         base_url=settings.base_url,
         timeout_seconds=settings.timeout_seconds,
-        verify=True if merged["verify"] is None else merged["verify"],
-        cert=merged["cert"],
+        verify=verify,
+        cert=cert,
         proxies=dict(merged["proxies"]),
     )
+
+
+def _form() -> dict[str, Any]:
+    """What the provider's description says of the connection form."""
+    (described,) = get_provider_info()["connection-types"]
+    return dict(described)

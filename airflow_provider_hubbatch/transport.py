@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_hubbatch.auth import RefreshUnansweredError
+from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.retry import FailureKind
 from airflow_provider_hubbatch.engine import Completion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from airflow_provider_hubbatch.auth import Token
 
@@ -27,6 +29,9 @@ DEFAULT_TIMEOUT_SECONDS = (10.0, 110.0)
 # A reply to 100 inputs with every property of a record is far below this; what is larger is no reply of HubSpot's.
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 256 * 1024
+
+# What is shorter would also be found where it is no secret.
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +126,21 @@ class ThreadedTransport:
 
     def _send(self, session: requests.Session, tag: int, request: Request) -> Completion:
         sent_at = self.now()
+        has_token = False
         try:
-            authorization = self._token.authorization()
-            sent_at = self.now()
-            reply = exchange(session, self._options, request, {"Authorization": authorization})
+            headers = {"Authorization": self._token.authorization()}
+            has_token, sent_at = True, self.now()
+            reply = without_secrets(exchange(session, self._options, request, headers), self._token.secrets())
         except RefreshUnansweredError as error:
-            return Completion(tag, sent_at, self.now(), reply=error.reply)
+            return Completion(tag, sent_at, self.now(), failure=FailureKind.REFUSED, detail=f"no access token: {error}")
+        except _WRONG_SETTINGS as error:
+            return Completion(tag, sent_at, self.now(), crash=_wrong_setting(error))
         except requests.RequestException as error:
-            kind = failure_kind(error)
-            return Completion(tag, sent_at, self.now(), failure=kind, detail=describe_failure(error))
+            kind, detail = failure_kind(error), describe_failure(error)
+            if not has_token:  # the request itself never left
+                kind = kind if kind is FailureKind.TLS else FailureKind.REFUSED
+                detail = f"no access token: {detail}"
+            return Completion(tag, sent_at, self.now(), failure=kind, detail=detail)
         except Exception as error:  # noqa: BLE001 - a thread can't raise; the engine does, in the task's thread
             return Completion(tag, sent_at, self.now(), crash=error)
         return Completion(tag, sent_at, self.now(), reply=reply)
@@ -170,24 +181,93 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     return b"".join(parts)
 
 
+def without_secrets(reply: Reply, secrets: Iterable[str]) -> Reply:
+    """The reply without any secret that it repeats, as a proxy's page or a debugging server does: what it says gets
+    into outcomes and exceptions.
+    """
+    body, headers = reply.body, reply.headers
+    for secret in secrets:
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        body = body.replace(secret.encode(), b"***")
+        if any(secret in value for value in headers.values()):
+            headers = CaseInsensitiveDict({name: value.replace(secret, "***") for name, value in headers.items()})
+    return reply if body is reply.body and headers is reply.headers else Reply(reply.status, headers, body)
+
+
 def failure_kind(error: requests.RequestException) -> FailureKind:
     """How far a request came that ended in an exception of ``requests``."""
+    causes = _causes(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return FailureKind.TLS
+        lost = any(isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)) for cause in causes)
+        return FailureKind.CUT if lost else FailureKind.TLS
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
         return FailureKind.REFUSED
     if isinstance(error, requests.exceptions.Timeout):
         return FailureKind.TIMEOUT
-    if any(type(cause).__name__ in ("NewConnectionError", "NameResolutionError") for cause in _causes(error)):
+    if any(type(cause).__name__ in ("NewConnectionError", "NameResolutionError") for cause in causes):
         return FailureKind.REFUSED
     return FailureKind.CUT
 
 
 def describe_failure(error: BaseException) -> str:
-    """A transport error in words without URLs, which may hold a proxy's password."""
-    words = type(error).__name__
-    system = [cause for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
-    return f"{words}: {system[-1].strerror}" if system else words
+    """A transport error in words, with what to look at; without URLs, which may hold a proxy's password."""
+    causes = _causes(error)
+    system = [cause for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    why = f" ({_reason(system[-1])})" if system else ""
+    if isinstance(error, requests.exceptions.ProxyError):
+        if any("407" in str(cause) for cause in causes):
+            return "the proxy wants a login (407): put it into proxies in the connection's extra"
+        return f"the proxy can't be reached{why}: check proxies in the connection's extra, or HTTPS_PROXY"
+    if isinstance(error, requests.exceptions.SSLError):
+        return _describe_tls(causes, why)
+    if any(type(cause).__name__ == "NameResolutionError" for cause in causes):
+        return f"the host's name can't be resolved{why}: check the connection's host"
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "nothing answers at the host: check the connection's host, the firewall and the proxies"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no reply in time"
+    if failure_kind(error) is FailureKind.REFUSED:  # type: ignore[arg-type]
+        return f"nothing listens at the host{why}: check the connection's host and port"
+    return f"the connection broke{why}"
+
+
+def _describe_tls(causes: list[BaseException], why: str) -> str:
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return (
+            f"the host's certificate is not trusted{why}: give the path of your own CA's certificate as verify in the "
+            "connection's extra"
+        )
+    if "WRONG_VERSION_NUMBER" in why:
+        return f"the host speaks no TLS there{why}: check the connection's host and port"
+    return f"TLS failed{why}"
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_message:
+        return error.verify_message
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason
+    return error.strerror or type(error).__name__
+
+
+# What requests says of settings that can't work, whatever the network does
+_WRONG_SETTINGS = (
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+
+
+def _wrong_setting(error: requests.RequestException) -> SettingsError:
+    """What is wrong, without the URL: it may hold a proxy's password."""
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return SettingsError("proxies in the connection's extra, or HTTPS_PROXY, is no URL of a proxy")
+    return SettingsError(
+        f"the connection's host or proxies can't be used ({type(error).__name__}): hosts are http:// or https://, and "
+        "socks proxies need the package pysocks"
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -97,7 +97,6 @@ def test_connection_host_that_is_no_base_url_is_refused(monkeypatch: pytest.Monk
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="it becomes https://http")
 def test_connection_host_without_a_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheme alone is no base URL."""
     with pytest.raises(SettingsError):
@@ -168,7 +167,6 @@ def test_connection_extra_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("extra", [{"timeout": True}, {"proxies": {"https": 5}}, {"verify": 5}, {"verify": []}])
-@pytest.mark.xfail(strict=True, reason="taken as they are, and fail later or mean something else")
 def test_connection_extra_of_another_type_is_refused(monkeypatch: pytest.MonkeyPatch, extra: Any) -> None:
     """A value of a type that means nothing is a wrong setting."""
     with pytest.raises(SettingsError):

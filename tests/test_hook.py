@@ -107,6 +107,7 @@ def test_hook_ignores_netrc_and_cookies(
         "",
         "/crm/../oauth",
         "/crm/./x",
+        "/crm/%2e%2e/x",
         "/..",
         "/crm\nX-Evil: 1",
         "/crm\r\nX-Evil: 1",
@@ -124,7 +125,7 @@ def test_hook_request_takes_only_paths(hubspot: HubSpotSandbox, path: str) -> No
     assert hubspot.requests == []
 
 
-@pytest.mark.parametrize("path", ["/@evil.example/x", "/crm/%2e%2e/x", "/x?next=//evil.example/..", "/x;y=1,2"])
+@pytest.mark.parametrize("path", ["/@evil.example/x", "/x?next=//evil.example/..", "/x;y=1,2"])
 def test_hook_request_stays_on_the_host(hubspot: HubSpotSandbox, path: str) -> None:
     """Whatever path is taken, the request goes to the connection's host."""
     with pytest.raises(RequestRefusedError) as caught:
@@ -223,7 +224,6 @@ def test_hook_test_connection_says_which_field_is_wrong(
     assert next(iter(fields.get("extra", fields))) in sentence
 
 
-@pytest.mark.xfail(strict=True, reason="the form's button waits 5 minutes, as a task would")
 def test_hook_test_connection_to_nowhere_answers_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that nobody listens on: the button says so within seconds."""
     monkeypatch.setenv(
@@ -249,7 +249,6 @@ def test_hook_get_conn_and_run_work_with_the_token(hubspot: HubSpotSandbox) -> N
     assert {request.headers["authorization"] for request in hubspot.requests} == {f"Bearer {hubspot.token}"}
 
 
-@pytest.mark.xfail(strict=True, reason="an OSError of requests, at the first request, that names no setting")
 def test_hook_names_a_ca_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ``verify`` that is no file is a wrong setting of the connection."""
     extra = {"verify": "/nowhere/ca.pem"}

@@ -380,7 +380,6 @@ def test_transport_does_not_trust_an_unknown_certificate(tmp_path: Path) -> None
     assert received in ([], [b""])
 
 
-@pytest.mark.xfail(strict=True, reason="every SSLError counts as an untrusted certificate, for good")
 def test_transport_calls_a_connection_lost_in_the_handshake_no_tls_failure() -> None:
     """A connection that breaks during the TLS handshake is tried again; it says nothing of certificates."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -430,7 +429,6 @@ def test_transport_names_no_proxy_password(scheme: str) -> None:
     "options",
     [{"proxies": {"http": "http://"}}, {"proxies": {"http": "socks9://127.0.0.1:1"}}],
 )
-@pytest.mark.xfail(strict=True, reason="a setting that can't work is a CUT, and is retried for minutes")
 def test_transport_retries_no_setting_that_can_not_work(options: dict[str, Any]) -> None:
     """A proxy setting that requests can't make sense of isn't taken for a connection that was cut."""
     completion = send("http://127.0.0.1:9", **options)

@@ -72,6 +72,7 @@ class RequestRefusedError(HubSpotError):
 
     :param status: the HTTP status.
     :param category: HubSpot's category, where it gave one.
+    :param hubspot_message: HubSpot's own words. They are not in the text, since they may quote values that were sent.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class RequestRefusedError(HubSpotError):
         *,
         status: int,
         category: str | None = None,
+        hubspot_message: str | None = None,
         correlation_id: str | None = None,
         report: Any = None,
     ) -> None:
         super().__init__(message, correlation_id=correlation_id, report=report)
         self.status = status
         self.category = category
+        self.hubspot_message = hubspot_message
 
 
 class UnavailableError(HubSpotError):

@@ -1,0 +1,103 @@
+"""The connection form's button: which account a connection leads to, and what it lacks, in a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.auth import OAuthToken
+from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.errors import HubSpotError, MissingScopesError, RequestRefusedError
+from airflow_provider_hubbatch.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.hooks import HubSpotHook
+
+# Somebody looks at the button: one more try after a moment, then the answer.
+_PATIENCE = RetryPolicy(
+    max_elapsed_seconds=3.0,
+    max_attempts=3,
+    backoff_cap_seconds=1.0,
+    window_seconds=2.0,
+    max_hint_seconds=1.0,
+    max_migration_seconds=1.0,
+)
+_TIMEOUT_SECONDS = (5.0, 10.0)
+
+# The object types that every account has, with the scope to write them (HubSpot: "Scopes").
+WRITE_SCOPES = {
+    "contacts": "crm.objects.contacts.write",
+    "companies": "crm.objects.companies.write",
+    "deals": "crm.objects.deals.write",
+    "tickets": "tickets",
+}
+
+
+def tested(hook: HubSpotHook) -> tuple[bool, str]:
+    """Whether the connection works, and a sentence about it.
+
+    :param hook: of the connection; nothing is written with it.
+    """
+    try:
+        asking = hook.impatient(_PATIENCE, _TIMEOUT_SECONDS)
+        details = asking.account()
+        if not details.get("portalId"):
+            return False, "What answers is not HubSpot's API: it names no account. Check the connection's host"
+    except HubSpotError as error:
+        return False, str(error)
+    except Exception as error:  # noqa: BLE001 - the form shows what it is, but not words that nobody has checked
+        return False, f"The connection can't be tested ({type(error).__name__})"
+    return True, f"{_account(details)}: {_limits(asking)}. {_scopes(asking)}"
+
+
+def _account(details: dict[str, Any]) -> str:
+    kind = str(details.get("accountType") or "unknown").lower().replace("_", " ")
+    return f"HubSpot account {details['portalId']} ({kind})"
+
+
+def _limits(hook: HubSpotHook) -> str:
+    limiter, cap = hook.limiter(), hook.settings().requests_per_10_seconds
+    limit = f"{limiter.requests_per_10_seconds:.0f} requests per 10 s{' as this connection caps it' if cap else ''}"
+    return limit if limiter.daily_remaining is None else f"{limit}, {limiter.daily_remaining:,} calls left today"
+
+
+def _scopes(hook: HubSpotHook) -> str:
+    """Which write scopes are missing, as far as that can be told without writing anything."""
+    told = granted_scopes(hook)
+    lacking, unclear = [], []
+    for object_type, scope in WRITE_SCOPES.items():
+        lacks = scope not in told if told else _lacks_scope(hook, object_type)
+        if lacks:
+            lacking.append(f"{scope} (to write {object_type})")
+        elif lacks is None:
+            unclear.append(object_type)
+    words = f"Missing write scopes: {', '.join(lacking)}" if lacking else "No write scope was found missing"
+    checked = [object_type for object_type in WRITE_SCOPES if object_type not in unclear]
+    if not checked:
+        return "Write scopes: not checked"
+    others = f"{', '.join(unclear)} and custom objects" if unclear else "Custom objects"
+    return (
+        f"{words} for {', '.join(checked)}. {others}: not checked" if not lacking else f"{words}. {others}: not checked"
+    )
+
+
+def granted_scopes(hook: HubSpotHook) -> frozenset[str]:
+    """What an OAuth refresh says that its token may do; nothing where that isn't told."""
+    token = hook.token()
+    return (token.scopes or frozenset()) if isinstance(token, OAuthToken) else frozenset()
+
+
+def _lacks_scope(hook: HubSpotHook, object_type: str) -> bool | None:
+    """Whether HubSpot refuses this token an update of no record at all, which can change nothing.
+
+    :returns: ``None`` where the answer doesn't tell.
+    """
+    path = protocol.batch_path(object_type, "update", hook.api_version)
+    try:
+        hook.request("POST", path, {"inputs": []})
+    except MissingScopesError:
+        return True
+    except RequestRefusedError as error:
+        return False if error.status == 400 else None  # noqa: PLR2004 - it was read, so the token may
+    except HubSpotError:
+        return None
+    return False
