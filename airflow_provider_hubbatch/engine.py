@@ -42,7 +42,7 @@ from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, reconc
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.lookup import Lookup
     from airflow_provider_hubbatch.core.protocol import BatchUpdate, ErrorInfo, Record, Reply, Request
@@ -74,6 +74,7 @@ class Completion:
     :param failure: why there is none.
     :param detail: the transport's words for that, without secrets.
     :param crash: an exception that no retry mends: it ends the sync.
+    :param sent: ``False`` if the reply is not the request's own: its token could not be had.
     :param sent_at: seconds on the transport's clock, taken right before sending.
     :param ended_at: the same, taken once the whole reply had been read.
     """
@@ -85,6 +86,7 @@ class Completion:
     failure: retry.FailureKind | None = None
     detail: str = ""
     crash: Exception | None = None
+    sent: bool = True
 
 
 class Transport(Protocol):
@@ -216,19 +218,22 @@ class Dispatcher:
         else:
             self._submit(call)
 
-    def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS, retrying: bool = True) -> list[Done]:
+    def send_due(self) -> None:
+        """Send again what waits for its retry, as far as its time has come and the limit allows."""
+        while self._due() and self._room():
+            self._submit(heapq.heappop(self._delayed)[2])
+
+    def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS) -> list[Done]:
         """Wait until something has ended, a retry is due, or (if something is to be sent) the limit allows it.
 
         :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
-        :param retrying: ``False`` at the end of a stopped sync: what is due is not sent again.
         """
-        timeout = at_most_seconds
-        if retrying:
-            timeout = min(timeout, self._seconds_to_next_send(wants_to_send=wants_to_send))
-        ended = [self._ended(completion) for completion in self._transport.wait(timeout)]
-        if retrying:
-            self._send_due()
-        return [done for done in ended if done is not None]
+        timeout = min(at_most_seconds, self._seconds_to_next_send(wants_to_send=wants_to_send))
+        return self._ended_of(self._transport.wait(timeout))
+
+    def wait_for_replies(self, at_most_seconds: float) -> list[Done]:
+        """Wait until something under way has ended; nothing more will be sent."""
+        return self._ended_of(self._transport.wait(at_most_seconds))
 
     def abandon(self) -> list[tuple[Any, bool]]:
         """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
@@ -257,9 +262,9 @@ class Dispatcher:
     def _due(self) -> bool:
         return bool(self._delayed) and self._delayed[0][0] <= self._transport.now()
 
-    def _send_due(self) -> None:
-        while self._due() and self._room():
-            self._submit(heapq.heappop(self._delayed)[2])
+    def _ended_of(self, completions: list[Completion]) -> list[Done]:
+        ended = [self._ended(completion) for completion in completions]
+        return [done for done in ended if done is not None]
 
     def _delay(self, call: _Call, seconds: float) -> None:
         heapq.heappush(self._delayed, (self._transport.now() + seconds, next(self._tags), call))
@@ -307,6 +312,9 @@ class Dispatcher:
             kind = completion.failure or retry.FailureKind.CUT
             call.maybe_applied |= kind in (retry.FailureKind.CUT, retry.FailureKind.TIMEOUT)
             return retry.Failure(kind=kind, message=completion.detail)
+        if not completion.sent:
+            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+            return retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
         self.limiter.answered(
             call.ticket,
             sent_at=completion.sent_at,
@@ -334,6 +342,7 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     dispatcher.send(request, None, reads=True)
     ended: list[Done] = []
     while not ended:
+        dispatcher.send_due()
         ended = dispatcher.wait(wants_to_send=False)
     done = ended[0]
     if done.crash is not None:
@@ -351,8 +360,16 @@ class _Update:
 
 @dataclass(frozen=True, slots=True)
 class _ReadBack:
+    """Inputs whose update had no clear answer.
+
+    :param named: records that the update's reply names without telling whose they are (by id property).
+    :param emptied: that reply named nothing at all, for any of its inputs.
+    """
+
     inputs: tuple[Input, ...]
     resent: bool
+    named: Mapping[str, Record] = field(default_factory=dict)
+    emptied: bool = False
 
 
 _Job = _Update | _ReadBack | LookupJob
@@ -397,12 +414,10 @@ class Progress:
 
 @dataclass(slots=True)
 class _State:
-    rows_read: int = 0
     settled: int = 0
     bad: int = 0
     exhausted: bool = False
     fatal: BaseException | None = None
-    stop_at: float | None = None
     streak: isolation.Streak = field(default_factory=isolation.Streak)
     learned: isolation.Learned = field(default_factory=isolation.Learned)
 
@@ -434,6 +449,11 @@ class Sync:
         # record -> how many lookups had been sent when it was written: what those read may be older
         self._written: dict[str, int] = {}
         self._todo: list[_Job] = []
+        # every row that has been read and whose outcome has not been handed on: what is in none of the other places
+        # because an exception came between two lines (a task's timeout does) is accounted for by this
+        self._open: dict[int, Input | RowOutcome] = {}
+        # rows whose update has been sent, and may have had its effect without HubSpot saying so
+        self._uncertain: set[int] = set()
         self._outcomes: deque[RowOutcome] = deque()
         self._state = _State()
         # enough to keep every request slot busy while the next rows are prepared, and no more
@@ -458,8 +478,7 @@ class Sync:
                 self._feed()
                 self._send()
                 yield from self._take_outcomes()
-                if self._state.fatal is None:
-                    self._receive()
+                self._receive()
         except GeneratorExit:  # nobody listens any more
             self.stop()
             return
@@ -480,12 +499,12 @@ class Sync:
     # --- rows in -----------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        while not self._state.exhausted and self._open_rows() < self._buffer_rows:
+        while not self._state.exhausted and len(self._open) < self._buffer_rows:
             rows = next(self._prepared, None)
             if rows is None:
                 self._state.exhausted = True
                 return
-            self._state.rows_read += len(rows)
+            self._open.update({row.row: row for row in rows})
             for row in rows:
                 self._take_in(row)
             if self._outcomes:
@@ -505,19 +524,20 @@ class Sync:
         else:
             self._lanes.add(item)
 
-    def _open_rows(self) -> int:
-        return self._state.rows_read - self._state.settled - len(self._outcomes)
-
     # --- requests out ------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
         if self._dispatcher.quota_spent and not self._dispatcher.in_flight and not self._finished():
             self._state.fatal = _quota_spent(self._dispatcher.limiter, self._dispatcher.daily_reserve)
-            return
+        if self._state.fatal is None:
+            self._dispatcher.send_due()
         while self._state.fatal is None and self._has_work() and self._dispatcher.may_send():
             job = self._next_job()
-            if job is not None:
-                self._dispatcher.send(self._request(job), job, reads=isinstance(job, LookupJob))
+            if job is None:
+                continue
+            if isinstance(job, _Update):
+                self._uncertain.update(item.row for item in job.group.inputs)
+            self._dispatcher.send(self._request(job), job, reads=isinstance(job, LookupJob))
 
     def _has_work(self) -> bool:
         return bool(self._todo) or self._has_lookup() or self._has_batch()
@@ -541,7 +561,7 @@ class Sync:
     def _is_worth_sending(self, rows: int) -> bool:
         """Whether these make a batch: a full one, or what there is when no row can join it any more."""
         return rows >= protocol.MAX_BATCH_INPUTS or (
-            rows > 0 and (self._state.exhausted or self._open_rows() >= self._buffer_rows)
+            rows > 0 and (self._state.exhausted or len(self._open) >= self._buffer_rows)
         )
 
     def _next_batch(self) -> _Update | None:
@@ -574,15 +594,15 @@ class Sync:
 
     def _receive(self) -> None:
         wants_to_send = self._has_work()
-        tick = _TICK_SECONDS if wants_to_send or self._dispatcher.pending else 0.0  # else there is nothing to wait for
-        for done in self._dispatcher.wait(wants_to_send=wants_to_send, at_most_seconds=tick):
-            self._read(done)
+        if (wants_to_send or self._dispatcher.pending) and self._state.fatal is None:
+            for done in self._dispatcher.wait(wants_to_send=wants_to_send):
+                self._read(done)
         self._tick(self.progress())
 
     def progress(self) -> Progress:
         """Where the sync is."""
         return Progress(
-            rows_read=self._state.rows_read,
+            rows_read=self._state.settled + len(self._open),
             rows_settled=self._state.settled,
             counters=self._dispatcher.counters,
             in_flight=self._dispatcher.in_flight,
@@ -590,8 +610,9 @@ class Sync:
 
     def _read(self, done: Done) -> None:
         job = done.purpose
+        if isinstance(job, _Update) and not done.maybe_applied and not job.resent:
+            self._uncertain.difference_update(item.row for item in job.group.inputs)
         if done.crash is not None:
-            self._account_for(_inputs_of(job), maybe_applied=done.maybe_applied)
             self._state.fatal = self._state.fatal or done.crash
             return
         match done.verdict:
@@ -609,7 +630,6 @@ class Sync:
                 self._dispatcher.counters.refused += 1
                 self._after_refusal(job.group, _error_of(done))
             case verdict:
-                self._account_for(_inputs_of(job), maybe_applied=done.maybe_applied or _may_be_written(job))
                 self._state.fatal = self._state.fatal or _fatal(verdict, done.failure)
 
     # --- lookups -----------------------------------------------------------------------------------------------
@@ -667,12 +687,20 @@ class Sync:
         if reading.unsaid and reading.errors:
             self._after_refusal(rest, reading.errors[0])
             return
+        emptied = not (reading.confirmed or reading.refused or reading.strays)
+        if emptied:
+            self._count_refusal(protocol.NO_ANSWER, requests=1)
+        if emptied and group.searching and len(reading.unsaid) > 1:
+            self._add_groups([isolation.split(rest, self._bad_share())])
+            return
         if reading.unsaid:
-            self._read_back(reading.unsaid, resent=job.resent, pending=not parsed.confirms and parsed.makes_sense)
+            self._uncertain.update(item.row for item in reading.unsaid)
+            named = {record.id: record for record in reading.strays}
+            pending = parsed.makes_sense and not parsed.confirms
+            self._read_back(_ReadBack(reading.unsaid, job.resent, named, emptied), pending=pending)
         self._add_groups(isolation.after_acceptance(rest, bad_share=self._bad_share()))
 
-    def _read_back(self, inputs: tuple[Input, ...], *, resent: bool, pending: bool = False) -> None:
-        job = _ReadBack(inputs, resent)
+    def _read_back(self, job: _ReadBack, *, pending: bool) -> None:
         if pending:
             self._dispatcher.send(self._request(job), job, after_seconds=_PENDING_SECONDS)
         else:
@@ -684,21 +712,32 @@ class Sync:
             job.inputs, parsed, id_property=self._plan.update.id_property, equal=self._plan.equal
         )
         for item, record in reading.written:
-            self._settle_updated(item, record)
+            self._settle_updated(item, job.named.get(record.id, record))
         for item, record in reading.merged:
             self._settle(_merged(item, record), item)
         for item, error in reading.refused:
             self._reject(item, error)
-        unclear = tuple(item for item, _ in reading.differing) + reading.unsaid
+        unclear = []
+        for item, record in reading.differing:
+            if record.id in job.named:  # the update named the record: HubSpot has made another value of ours
+                self._settle_updated(item, job.named[record.id])
+            else:
+                unclear.append(item)
         if reading.strays and reading.unsaid and len(job.inputs) > 1:
-            self._todo += [_ReadBack((item,), job.resent) for item in reading.unsaid]
-            unclear = tuple(item for item, _ in reading.differing)
-        if not unclear:
-            return
-        if not job.resent:
-            self._todo.append(_Update(isolation.Group(unclear), resent=True))
-            return
-        self._settle_unanswered(unclear)
+            self._todo += [_ReadBack((item,), job.resent, job.named) for item in reading.unsaid]
+        else:
+            unclear += reading.unsaid
+        if unclear:
+            self._after_silence(job, tuple(unclear))
+
+    def _after_silence(self, job: _ReadBack, unclear: tuple[Input, ...]) -> None:
+        """HubSpot has not said what became of these: once more, in parts if one of them may silence the others."""
+        if job.resent:
+            self._settle_unanswered(unclear)
+        elif job.emptied and len(unclear) > 1:
+            self._add_groups([isolation.split(isolation.Group(unclear), self._bad_share())])
+        else:
+            self._todo.append(_Update(isolation.Group(unclear, searching=job.emptied), resent=True))
 
     def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorInfo | None = None) -> None:
         message = _NO_ANSWER if error is None else f"{_NO_ANSWER}; reading back: {error.category}"
@@ -714,7 +753,6 @@ class Sync:
     def _after_refusal(self, group: isolation.Group, error: ErrorInfo) -> None:
         settings_error = _about_settings(error, self._plan.update)
         if settings_error is not None:
-            self._todo.insert(0, _Update(group))  # accounted for by the winding up
             self._state.fatal = self._state.fatal or settings_error
             return
         self._count_refusal(error, requests=1)
@@ -767,14 +805,21 @@ class Sync:
 
     def _settle(self, outcome: RowOutcome, item: Input) -> None:
         self._lanes.release(item)
+        self._uncertain.discard(item.row)
         if self._lookups is not None:
             self._written[item.key] = self._lookups.sent
         self._outcomes.append(outcome)
 
     def _take_outcomes(self) -> Iterator[RowOutcome]:
-        while self._outcomes:  # one by one: what an exception of the consumer's leaves is still there
-            self._state.settled += 1
-            yield self._outcomes.popleft()
+        """Hand on what is settled: each row once, whatever came between."""
+        while self._outcomes:
+            outcome = self._outcomes[0]
+            if outcome.row in self._open:
+                self._state.settled += 1
+                # in one step: an exception from a signal handler finds the row open, or its outcome handed on
+                yield (self._open.pop(outcome.row), outcome)[1]
+            if self._outcomes and self._outcomes[0] is outcome:
+                self._outcomes.popleft()
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -782,48 +827,34 @@ class Sync:
         """Wait briefly for what is under way, then account for all that was read; nothing, once that is done."""
         until = self._transport.now() + STOP_GRACE_SECONDS
         while self._dispatcher.in_flight and (left := until - self._transport.now()) > 0:
-            for done in self._dispatcher.wait(wants_to_send=False, at_most_seconds=left, retrying=False):
+            for done in self._dispatcher.wait_for_replies(left):
                 self._read(done)
         for job, maybe_applied in self._dispatcher.abandon():
-            self._account_for(_inputs_of(job), maybe_applied=maybe_applied or _may_be_written(job))
-        for todo in self._todo:
-            self._account_for(_inputs_of(todo), maybe_applied=_may_be_written(todo))
-        self._todo.clear()
-        self._account_for(self._lanes.drain(), maybe_applied=False)
-        if self._lookups is not None:
-            self._account_for(self._lookups.drain(), maybe_applied=False)
+            if isinstance(job, _Update) and not maybe_applied and not job.resent:
+                self._uncertain.difference_update(item.row for item in job.group.inputs)
+        yield from self._take_outcomes()
+        self._outcomes.extend(self._unsettled(row) for row in list(self._open.values()))
         yield from self._take_outcomes()
         if self._plan.reads_to_the_end and not isinstance(self._state.fatal, SyncStoppedError):
             yield from self._rest_not_sent()
+
+    def _unsettled(self, row: Input | RowOutcome) -> RowOutcome:
+        if isinstance(row, RowOutcome):
+            return row
+        if row.row in self._uncertain:
+            return _outcome(row, Status.UNKNOWN, message="the sync ended before HubSpot's reply")
+        return _outcome(row, Status.NOT_SENT)
 
     def _rest_not_sent(self) -> Iterator[RowOutcome]:
         if not isinstance(self._state.fatal, HubSpotError):
             return  # the rows themselves can't be read, or there is no time for it
         for rows in self._prepared:
-            self._state.rows_read += len(rows)
-            for row in rows:
-                self._outcomes.append(row if isinstance(row, RowOutcome) else _outcome(row, Status.NOT_SENT))
+            self._open.update({row.row: row for row in rows})
+            self._outcomes.extend(self._unsettled(row) for row in rows)
             yield from self._take_outcomes()
-
-    def _account_for(self, inputs: Iterable[Input], *, maybe_applied: bool) -> None:
-        status = Status.UNKNOWN if maybe_applied else Status.NOT_SENT
-        message = "the sync ended before HubSpot's reply" if maybe_applied else None
-        self._outcomes += [_outcome(item, status, message=message) for item in inputs]
 
 
 _NO_ANSWER = "HubSpot's replies name neither the record nor an error, also after sending it once more"
-
-
-def _inputs_of(job: _Job) -> tuple[Input, ...]:
-    """The rows that a job has to account for; those of a lookup are accounted for by its queue."""
-    if isinstance(job, LookupJob):
-        return ()
-    return job.group.all_inputs if isinstance(job, _Update) else job.inputs
-
-
-def _may_be_written(job: _Job) -> bool:
-    """Whether an update of these rows has been sent before, without a clear answer."""
-    return isinstance(job, _ReadBack) or (isinstance(job, _Update) and job.resent)
 
 
 def _outcome(item: Input, status: Status, **what: Any) -> RowOutcome:

@@ -65,11 +65,3 @@ class Lanes:
             self._held -= 1
         else:
             self._lanes.pop(item.key, None)
-
-    def drain(self) -> list[Input]:
-        """Take out everything that waits, in input order; nothing will be sent."""
-        waiting = [*self._ready, *(item for lane in self._lanes.values() if lane for item in lane)]
-        self._ready.clear()
-        self._lanes.clear()
-        self._held = 0
-        return sorted(waiting, key=lambda item: item.row)

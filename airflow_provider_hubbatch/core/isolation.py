@@ -124,7 +124,8 @@ def after_refusal(
         named = inputs_named(group.inputs, error, id_property)
         if named and _is_about_duplicates(error):
             return _each_alone(group, named)
-        if named:
+        # a conflict may name the other record, the one that has the value already
+        if named and not _is_about_conflict(error):
             return _without(group, {item.row for item in named}, error)
     learn(error, group.inputs, learned)
     known = {item.row: refusal for item in group.inputs if (refusal := learned.refusal_of(item)) is not None}
@@ -141,7 +142,7 @@ def after_acceptance(group: Group, *, bad_share: float) -> tuple[Group, ...]:
         return _sent_together(group.aside)
     if len(group.suspects) == 1:
         return (Group(group.suspects, aside=group.aside, searching=True),)
-    return (_split(Group(group.suspects, aside=group.aside, searching=True), bad_share),)
+    return (split(Group(group.suspects, aside=group.aside, searching=True), bad_share),)
 
 
 def learn(error: ErrorInfo, inputs: Sequence[Input], learned: Learned) -> None:
@@ -178,11 +179,11 @@ def _among_carriers(group: Group, error: ErrorInfo, bad_share: float) -> Isolati
     carriers = tuple(item for item in group.inputs if not names.isdisjoint(item.properties))
     others = tuple(item for item in group.inputs if names.isdisjoint(item.properties))
     if not carriers or not others:
-        return Isolation(groups=(_split(group, bad_share),))
+        return Isolation(groups=(split(group, bad_share),))
     narrowed = replace(group, inputs=carriers, aside=group.aside + others)
     if len(carriers) == 1:
         return _found(narrowed, error)
-    return Isolation(groups=(_split(narrowed, bad_share),))
+    return Isolation(groups=(split(narrowed, bad_share),))
 
 
 def _without(group: Group, rows: set[int], error: ErrorInfo) -> Isolation:
@@ -206,7 +207,7 @@ def _sent_together(inputs: tuple[Input, ...]) -> tuple[Group, ...]:
     return (Group(tuple(sorted(inputs, key=lambda item: item.row)), searching=True),) if inputs else ()
 
 
-def _split(group: Group, bad_share: float) -> Group:
+def split(group: Group, bad_share: float) -> Group:
     """Halve a group that holds a bad row; smaller first parts where many rows are bad (Hwang's group size)."""
     size = min(len(group.inputs) // 2, max(1, int(0.69 / bad_share)))
     return Group(
@@ -215,6 +216,11 @@ def _split(group: Group, bad_share: float) -> Group:
         aside=group.suspects + group.aside,
         searching=True,
     )
+
+
+def _is_about_conflict(error: ErrorInfo) -> bool:
+    codes = [found.code or "" for found in error.properties]
+    return any(_CONFLICT.search(word) for word in (error.category, *codes))
 
 
 def _is_about_duplicates(error: ErrorInfo) -> bool:

@@ -217,10 +217,3 @@ class LookupQueue:
             job = self._jobs.popleft()
             for item in job.inputs:
                 yield item, job.found[item.row], job
-
-    def drain(self) -> list[Input]:
-        """Take out everything; nothing of it was written."""
-        inputs = [item for job in self._jobs for item in job.inputs] + list(self._unread)
-        self._jobs.clear()
-        self._unread.clear()
-        return inputs

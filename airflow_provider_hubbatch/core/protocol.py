@@ -95,6 +95,7 @@ class ErrorInfo:
 
 
 NO_REPLY = ErrorInfo(category="NO_REPLY", message="no reply")
+NO_ANSWER = ErrorInfo(category="NO_ANSWER", message="a reply that names none of the rows")
 
 
 class Record(NamedTuple):

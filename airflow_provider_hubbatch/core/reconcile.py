@@ -33,12 +33,14 @@ class UpdateReading:
         refused: a contradiction is no confirmation.
     :param unsaid: neither; ``errors`` may be about them.
     :param errors: those errors that name none of the inputs.
+    :param strays: records of the reply that can't be told to be one of the inputs'.
     """
 
     confirmed: tuple[tuple[Input, Record], ...]
     refused: tuple[tuple[Input, ErrorInfo], ...]
     unsaid: tuple[Input, ...]
     errors: tuple[ErrorInfo, ...]
+    strays: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,15 @@ def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | 
     """
     waiting = _Waiting(inputs, id_property)
     refused, errors = _take_refused(waiting, reply.errors)
-    confirmed = []
+    confirmed, strays = [], []
     for record in reply.results if reply.confirms else ():
         item = waiting.by_record(record)
-        if item is not None and waiting.by_row.pop(item.row, None) is not None:
+        if item is None:
+            strays.append(record)
+        elif waiting.by_row.pop(item.row, None) is not None:
             confirmed.append((item, record))
-    return UpdateReading(tuple(confirmed), tuple(refused), tuple(waiting.by_row.values()), tuple(errors))
+    unsaid = tuple(waiting.by_row.values())
+    return UpdateReading(tuple(confirmed), tuple(refused), unsaid, tuple(errors), tuple(strays))
 
 
 def reconcile_read_back(
@@ -141,7 +146,8 @@ def reconcile_read_back(
             written.append((item, record))
         else:
             differing.append((item, record))
-    merged = _take_merged(waiting, strays, alone=len(inputs) == 1)
+    # HubSpot's lists of merged ids hold record ids: by an id property there is nothing to find in them
+    merged = _take_merged(waiting, strays, alone=len(inputs) == 1) if id_property is None else []
     unsaid = tuple(waiting.by_row.values())
     return ReadBackReading(tuple(written), tuple(differing), tuple(merged), tuple(refused), unsaid, bool(strays))
 

@@ -112,11 +112,12 @@ class SyncReport:
         if unknown:
             reasons += f"{', ' if reasons else ''}{unknown:,} unknown"
         first = "; ".join(_named(outcome) for outcome in sorted(self.rejected, key=lambda one: one.row)[:_ROWS_NAMED])
+        written = f"{self.counts[Status.UPDATED]:,} were updated"
         more = ", ..." if failed > _ROWS_NAMED else ""
         where = f"every one in {self.results_path}" if self.results_path else "the first 1,000 in XCom 'rejected'"
         return (
             f"{failed:,} of {self.rows:,} rows were not written ({reasons}), more than max_rejected={max_rejected} "
-            f"allows; all others were. First: {first}{more}. Mend these rows ({where}) and send them again"
+            f"allows; {written}. First: {first}{more}. Mend these rows ({where}) and send them again"
         )
 
     def _correlation(self) -> str | None:
