@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_hubbatch.core.checkpoint import Checkpoint, RowRanges, RowsDigest, costs_of
-from airflow_provider_hubbatch.core.model import Status
-from airflow_provider_hubbatch.results import UNSETTLED
+from airflow_provider_hubbatch.core.checkpoint import (
+    Checkpoint,
+    RowRanges,
+    RowsDigest,
+    TooLargeError,
+    costs_of,
+    is_settled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_hubbatch.core.model import RowOutcome
+    from airflow_provider_hubbatch.core.model import RowOutcome, Status
     from airflow_provider_hubbatch.core.report import SyncReport
 
 log = logging.getLogger(__name__)
 
-# A killed task sends again what was confirmed since its last checkpoint. Writing one takes about 15 ms.
-SAVE_EVERY_SECONDS = 5.0
+# A killed task sends again what was confirmed since its last checkpoint, which is promised to be at most 5 s old. The
+# engine looks at the clock once a second; writing one takes about 15 ms.
+SAVE_EVERY_SECONDS = 3.5
 
 KEY = "hubspot_batch_update"
 
@@ -48,7 +55,7 @@ class Checkpoints:
         self._clock = clock
         self._saved_at = clock()
         self._settled = RowRanges()
-        self._saved_rows = 0
+        self._counts: Counter[Status] = Counter()
         self._settings = ""
 
     def load(self, settings: str) -> Checkpoint | None:
@@ -59,27 +66,39 @@ class Checkpoints:
         self._settings = settings
         try:
             data = self._store.get(KEY)
-            checkpoint = None if data is None else Checkpoint.from_json(data)
-        except ValueError as error:
-            log.warning("Starting over: the checkpoint of an earlier try can't be used, %s", error)
-            return None
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises; a sync works without it
-            log.warning("Starting over: the task's state can't be read (%s)", type(error).__name__)
+            self.start_over(f"the task's state can't be read ({type(error).__name__})")
             return None
-        if checkpoint is not None and checkpoint.settings != settings:
-            log.warning("Starting over: the settings have changed since the try that left a checkpoint")
+        if data is None:
+            return None
+        try:
+            checkpoint = Checkpoint.from_json(data)
+        except ValueError as error:
+            self.start_over(f"the checkpoint of an earlier try can't be used, {error}")
+            return None
+        if checkpoint.settings != settings:
+            self.start_over("the settings have changed since the try that left a checkpoint")
             return None
         return checkpoint
+
+    def start_over(self, why: str) -> None:
+        """Forget the checkpoint at once: what is written from now on is not what it is about, should this try die too.
+
+        :param why: for the task's log.
+        """
+        log.warning("Starting over: %s", why)
+        self.drop()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint whose rows have proved to be the same."""
         self._settled = checkpoint.settled
-        self._saved_rows = len(checkpoint.settled)
+        self._counts = checkpoint.counts.copy()
 
     def note(self, outcome: RowOutcome) -> None:
         """A row has its outcome."""
-        if outcome.status not in UNSETTLED:
+        if is_settled(outcome):
             self._settled.add(outcome.row)
+            self._counts[outcome.status] += 1
 
     @property
     def due(self) -> bool:
@@ -94,19 +113,19 @@ class Checkpoints:
             rows_read=digest.rows,
             digest=digest.hexdigest(),
             settled=self._settled,
-            counts=report.counts.copy(),
+            counts=self._counts,
             rejected_by_category=report.rejected_by_category,
-            rejected=[outcome for outcome in report.rejected if outcome.status not in UNSETTLED],
-            outcomes=_settled_only(report.outcomes),
+            rejected=list(filter(is_settled, report.rejected)),
+            outcomes=None if report.outcomes is None else list(filter(is_settled, report.outcomes)),
             result_parts=result_parts,
             costs=costs_of(report),
             started_at=report.started_at,
             seconds=seconds,
         )
-        for status in UNSETTLED:
-            checkpoint.counts.pop(Status(status), None)
         try:
             self._store.set(KEY, checkpoint.as_json())
+        except TooLargeError as error:
+            log.warning("No checkpoint is saved, since %s: a retry repeats more", error)
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
             log.warning("The checkpoint can't be saved (%s): a retry repeats more", type(error).__name__)
 
@@ -116,7 +135,3 @@ class Checkpoints:
             self._store.delete(KEY)
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
             log.warning("The checkpoint can't be removed (%s)", type(error).__name__)
-
-
-def _settled_only(outcomes: list[RowOutcome] | None) -> list[RowOutcome] | None:
-    return None if outcomes is None else [one for one in outcomes if one.status not in UNSETTLED]

@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
 
 
+# When nobody says when the account's calls of the day begin anew.
+_ASK_AGAIN_AFTER = timedelta(hours=1)
+
+
 class HubSpotHook(HttpHook):
     """Talk to HubSpot with an Airflow connection of type ``hubspot``.
 
@@ -178,7 +182,11 @@ class HubSpotHook(HttpHook):
                 ) from error
             raise
         results = reply.get("results") if isinstance(reply, dict) else None
-        return [entry for entry in results if isinstance(entry, dict)] if isinstance(results, list) else []
+        if not isinstance(results, list):
+            raise UnavailableError(
+                f"HubSpot answered with something else than the property definitions of {object_type}"
+            )
+        return [entry for entry in results if isinstance(entry, dict)]
 
     def account(self) -> dict[str, Any]:
         """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ..."""
@@ -203,7 +211,8 @@ class HubSpotHook(HttpHook):
     def daily_reset(self, account: dict[str, Any] | None = None) -> datetime:
         """When the account's calls of the day begin anew, in UTC.
 
-        As HubSpot's api-usage says; else midnight in the account's time zone; in UTC, if HubSpot tells neither.
+        As HubSpot's api-usage says; else midnight in the account's time zone. If HubSpot tells neither (a spent quota
+        may refuse both), an hour from now: by then it may, and asking costs one call.
 
         :param account: its details, where they are known already.
         """
@@ -213,7 +222,9 @@ class HubSpotHook(HttpHook):
             resets_at = parsed_moment(entry.get("resetsAt")) if isinstance(entry, dict) else None
             if resets_at is not None and timedelta(0) < resets_at - datetime.now(UTC) <= timedelta(hours=25):
                 return resets_at
-        return next_midnight(datetime.now(UTC), account or self._told(protocol.account_path(self.api_version)))
+        account = account or self._told(protocol.account_path(self.api_version))
+        now = datetime.now(UTC)
+        return next_midnight(now, account) if account else now + _ASK_AGAIN_AFTER
 
     def _told(self, path: str) -> dict[str, Any]:
         """What an endpoint says; nothing, where it can't be asked now."""
@@ -254,10 +265,7 @@ class HubSpotHook(HttpHook):
         :returns: the report; ``report.raise_for_rejected()`` fails if too many rows did.
         :raises HubSpotError: the sync could not be done or not be finished; ``error.report`` says how far it came.
         """
-        run = self.start_batch_update(object_type, rows, SyncOptions(**options))
-        for _ in run:
-            pass
-        return run.report
+        return self.start_batch_update(object_type, rows, SyncOptions(**options)).finish()
 
     def iter_batch_update(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
         """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""

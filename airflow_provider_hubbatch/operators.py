@@ -128,8 +128,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         try:
             self._run = self._start(context)
             try:
-                for _ in self._run:
-                    pass
+                self._run.finish()
             finally:
                 self._push(context, self._run.report)
             self._run.report.raise_for_rejected()
@@ -211,7 +210,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             return
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415 - seldom
 
-        moment = datetime.now(UTC) + timedelta(seconds=error.retry_after_seconds or 3_600)
+        after = error.retry_after_seconds
+        moment = datetime.now(UTC) + timedelta(seconds=3_600 if after is None else after)
         self.log.info("%s; deferring until then", error)
         self.defer(trigger=DateTimeTrigger(moment), method_name=self.execute_after_quota_reset.__name__)
 

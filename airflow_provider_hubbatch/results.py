@@ -3,17 +3,23 @@
 What is settled for good goes into numbered parts, written as the sync goes and closed at every checkpoint, so that a
 retry can tell which lines count: object stores can't append. What a retry will send again (``unknown``,
 ``not_sent``) stands in a file of its own, which the retry replaces.
+
+A storage that fails in the middle (a full disk) must not cost the sync its account of the rows: nothing here raises
+then, but ``error`` is set and nothing more is written, and the sync is to stop and to keep the checkpoint that goes
+with the last complete part.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_hubbatch._paths import show_path
+from airflow_provider_hubbatch.core.checkpoint import is_settled
 from airflow_provider_hubbatch.core.errors import SettingsError
-from airflow_provider_hubbatch.core.model import Status
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import RowOutcome
@@ -23,8 +29,6 @@ MAX_PART_ROWS = 50_000
 
 # Lines are handed to the storage in blocks of about this size.
 _BLOCK_BYTES = 256 * 1024
-
-UNSETTLED = (Status.UNKNOWN, Status.NOT_SENT)
 
 
 class ResultFiles:
@@ -36,34 +40,45 @@ class ResultFiles:
     """
 
     def __init__(self, folder: str, name: str, *, kept_parts: int = 0) -> None:
-        self._folder = ObjectStoragePath(folder)
+        self._folder = _storage_path(folder)
         self._name = name
         self._parts = kept_parts
         self._part = _Lines(self._path(self._parts + 1))
         self._unsettled = _Lines(self._folder / f"{name}-unsettled.jsonl")
+        self.error: Exception | None = None
+
+    def has_kept_parts(self) -> bool:
+        """Whether the parts of the earlier try are where this one looks: another worker has other local folders."""
+        try:
+            there = {path.name for path in self._folder.iterdir()}
+        except Exception:  # noqa: BLE001 - whatever the storage raises, they aren't there
+            there = set()
+        return all(self._path(number).name in there for number in range(1, self._parts + 1))
 
     def start(self) -> None:
-        """Make the folder and remove what an earlier try or run left.
+        """Make the folder, remove what an earlier try or run left, and prove that it can be written.
 
-        :raises SettingsError: the folder can't be written.
+        :raises SettingsError: it can't.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for path in list(self._folder.iterdir()):
                 if self._is_left_over(path.name):
                     path.unlink()
-        except (OSError, ValueError, ImportError) as error:
+            self._unsettled.probe()
+        except Exception as error:
             raise SettingsError(
-                f"results_path: the folder {self._folder} can't be written: {type(error).__name__}: {error}"
+                f"results_path: the folder {show_path(self._folder)} can't be written: {type(error).__name__}: {error}"
             ) from error
 
     def add(self, outcome: RowOutcome) -> None:
         """Write one outcome; rejected and unknown ones with their source row."""
         line = orjson.dumps(outcome.as_dict()) + b"\n"
-        if outcome.status in UNSETTLED:
-            self._unsettled.add(line)
-            return
-        self._part.add(line)
+        lines = self._part if is_settled(outcome) else self._unsettled
+        try:
+            lines.add(line)
+        except Exception as error:  # noqa: BLE001 - whatever the storage raises
+            self._give_up(error)
         if self._part.lines >= MAX_PART_ROWS:
             self.close_part()
 
@@ -72,16 +87,28 @@ class ResultFiles:
 
         :returns: how many parts are complete.
         """
-        if self._part.lines:
-            self._part.close()
-            self._parts += 1
-            self._part = _Lines(self._path(self._parts + 1))
+        if self._part.lines and self.error is None:
+            try:
+                self._part.close()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._give_up(error)
+            else:
+                self._parts += 1
+                self._part = _Lines(self._path(self._parts + 1))
         return self._parts
 
     def close(self) -> None:
         """Finish all files."""
         self.close_part()
-        self._unsettled.close()
+        try:
+            self._unsettled.close()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.error = self.error or error
+        self._part.give_up()
+        self._unsettled.give_up()
 
     def _path(self, number: int) -> ObjectStoragePath:
         return self._folder / f"{self._name}-{number:05d}.jsonl"
@@ -101,9 +128,27 @@ class _Lines:
         self._file: Any = None
         self._block: list[bytes] = []
         self._bytes = 0
+        self._given_up = False
         self.lines = 0
 
+    def probe(self) -> None:
+        """Make the file and remove it again."""
+        with self._path.open("wb") as file:
+            file.write(b"\n")
+        self._path.unlink()
+
+    def give_up(self) -> None:
+        """Write nothing more, nor hold anything for it."""
+        self._given_up = True
+        self._block.clear()
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(Exception):
+                file.close()
+
     def add(self, line: bytes) -> None:
+        if self._given_up:
+            return
         self._block.append(line)
         self._bytes += len(line)
         self.lines += 1
@@ -113,12 +158,25 @@ class _Lines:
     def close(self) -> None:
         if self._block:
             self._flush()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def _flush(self) -> None:
         if self._file is None:
             self._file = self._path.open("wb")
         self._file.write(b"".join(self._block))
         self._block, self._bytes = [], 0
+
+
+def _storage_path(folder: str) -> ObjectStoragePath:
+    """The folder as Airflow's storages see it.
+
+    :raises SettingsError: there is no storage of this kind.
+    """
+    try:
+        return ObjectStoragePath(folder)
+    except Exception as error:
+        raise SettingsError(
+            f"results_path: {show_path(folder)} is no folder: {type(error).__name__}: {error}"
+        ) from error

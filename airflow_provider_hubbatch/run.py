@@ -7,12 +7,13 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
+from airflow_provider_hubbatch._signals import HeldSignals
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
@@ -20,11 +21,12 @@ from airflow_provider_hubbatch.core.errors import (
     DailyQuotaError,
     HubSpotError,
     MissingScopesError,
+    SyncStoppedError,
     SystematicRefusalError,
 )
 from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
-from airflow_provider_hubbatch.core.model import Chunk
+from airflow_provider_hubbatch.core.model import Chunk, Input
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.checkpoints import Checkpoints
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
-    from airflow_provider_hubbatch.core.model import Input, RowOutcome
+    from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.options import SyncOptions
     from airflow_provider_hubbatch.engine import Progress
     from airflow_provider_hubbatch.fingerprints import Fingerprints
@@ -92,6 +94,7 @@ class BatchUpdateRun:
         self._fingerprints: Fingerprints | None = None
         self._sync: Sync | None = None
         self._stopped = False
+        self._signals = HeldSignals(self.stop)
         self._counters = Counters()
         self._started = time.monotonic()
         self._seconds_before = 0.0
@@ -103,11 +106,25 @@ class BatchUpdateRun:
         self.account: dict[str, Any] = {}
         self.columns: dict[str, str] = {}
 
-    def stop(self) -> None:
-        """Start no more requests; what has no reply soon is accounted for. Safe in a signal handler."""
+    def stop(self, error: BaseException | None = None) -> None:
+        """Start no more requests; what has no reply soon is accounted for. Safe in a signal handler.
+
+        :param error: what it ends with; ``None``: ``SyncStoppedError``.
+        """
         self._stopped = True
         if self._sync is not None:
-            self._sync.stop()
+            self._sync.stop(error)
+
+    def finish(self) -> SyncReport:
+        """Do all of it. A task's timeout ends it between two outcomes, so that no row is lost to it.
+
+        :returns: the report.
+        :raises HubSpotError: as iterating does.
+        """
+        with self._signals:
+            for _ in self:
+                pass
+        return self.report
 
     def __iter__(self) -> Iterator[RowOutcome]:
         """The outcomes.
@@ -118,11 +135,12 @@ class BatchUpdateRun:
         self.report.started_at = _now()
         try:
             yield from self._outcomes()
+            self._close()
         except HubSpotError as error:
             error.report = self.report
+            self._end(finished=isinstance(error, SystematicRefusalError))
             if isinstance(error, DailyQuotaError):
                 self._say_when(error)
-            self._end(finished=isinstance(error, SystematicRefusalError))
             raise
         except BaseException:
             self._end(finished=False)
@@ -136,6 +154,7 @@ class BatchUpdateRun:
             first = next(chunks, None)
             if first is None:
                 log.info("There are no rows: nothing to send to HubSpot")
+                self._open_files()
                 return
             mapping = self._mapping(first)
             self._log_start(mapping)
@@ -154,7 +173,12 @@ class BatchUpdateRun:
         return closing(sources.chunks(self._rows, columns=columns))
 
     def _prepared(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[list[Input | RowOutcome]]:
-        for chunk in chunks:
+        waiting = iter(chunks)
+        while True:
+            with self._signals.let_through():
+                chunk = next(waiting, None)
+            if chunk is None:
+                return
             rows = mapping.prepare(chunk)
             if self._checkpoints is not None:
                 self._digest.add(rows)
@@ -165,9 +189,12 @@ class BatchUpdateRun:
         checkpoint = self._checkpoints.load(self._settings()) if self._checkpoints else None
         if checkpoint is None or self._checkpoints is None:
             return self._prepared(mapping, chunks)
+        if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
+            self._checkpoints.start_over("the result files of the try that left a checkpoint are not there")
+            return self._prepared(mapping, chunks)
         again = ResumedRows(checkpoint, mapping, chunks)
         if not again.are_the_same():
-            log.warning("Starting over: the rows are not those of the try that left a checkpoint")
+            self._checkpoints.start_over("the rows are not those of the try that left a checkpoint")
             return None
         self._digest = again.digest
         self._checkpoints.resume(checkpoint)
@@ -179,7 +206,7 @@ class BatchUpdateRun:
         report.counts = checkpoint.counts
         report.rejected_by_category = checkpoint.rejected_by_category
         report.rejected = again.rejected
-        report.outcomes = checkpoint.outcomes
+        report.outcomes = again.outcomes
         report.resumed_rows = len(checkpoint.settled)
         report.started_at = checkpoint.started_at or report.started_at
         for name, count in checkpoint.costs.items():
@@ -212,9 +239,7 @@ class BatchUpdateRun:
 
     def _synced(self, mapping: RowMapping, rows: Iterable[Sequence[Input | RowOutcome]]) -> Iterator[RowOutcome]:
         options = self._options
-        if options.results_path is not None:
-            self._files = ResultFiles(options.results_path, self._name, kept_parts=self._kept_parts)
-            self._files.start()
+        self._open_files()
         if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
@@ -228,7 +253,16 @@ class BatchUpdateRun:
             self._sync = Sync(self._plan(mapping), rows, dispatcher=dispatcher, transport=transport, tick=self._tick)
             if self._stopped:
                 self._sync.stop()
+            self._signals.holding = True
             yield from self._folded(self._sync)
+
+    def _open_files(self) -> None:
+        if self._options.results_path is not None:
+            self._files = self._result_files(self._kept_parts)
+            self._files.start()
+
+    def _result_files(self, kept_parts: int) -> ResultFiles:
+        return ResultFiles(str(self._options.results_path), self._name, kept_parts=kept_parts)
 
     def _folded(self, sync: Sync) -> Iterator[RowOutcome]:
         try:
@@ -256,6 +290,8 @@ class BatchUpdateRun:
     def _tick(self, progress: Progress) -> None:
         self._hook.mask_secrets()
         self._progress.tick(progress)
+        if self._files is not None and self._files.error is not None:
+            self.stop(_unwritten(self._files.error))
         if self._checkpoints is not None and self._checkpoints.due:
             self._save_checkpoint()
 
@@ -264,6 +300,8 @@ class BatchUpdateRun:
             return
         self._note_costs()
         parts = self._files.close_part() if self._files is not None else 0
+        if self._files is not None and self._files.error is not None:
+            return  # the rows since the last part have no line: a retry sends them again
         self._checkpoints.save(self.report, self._digest, result_parts=parts, seconds=self.report.seconds)
 
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
@@ -347,19 +385,31 @@ class BatchUpdateRun:
 
     # --- the end -----------------------------------------------------------------------------------------------
 
+    def _close(self) -> None:
+        """Close what is open.
+
+        :raises SyncStoppedError: the result files can't be written.
+        """
+        if self._files is not None:
+            self._files.close()
+            if self._files.error is not None:
+                raise _unwritten(self._files.error)
+        fingerprints, self._fingerprints = self._fingerprints, None
+        if fingerprints is not None:
+            fingerprints.save()
+
     def _end(self, *, finished: bool) -> None:
         """Close what is open, whatever happened; then say what became of the rows."""
         self._note_costs()
         if self._checkpoints is not None and not finished:
             self._save_checkpoint()
-        if self._files is not None:
-            self._files.close()
-        if self._fingerprints is not None:
-            self._fingerprints.save()
+        with suppress(SyncStoppedError):  # there is another error already
+            self._close()
         if self._checkpoints is not None and finished:
             self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
+        self._signals.holding = False
 
     def _say_when(self, error: DailyQuotaError) -> None:
         """Add when the account's day begins anew."""
@@ -387,6 +437,7 @@ class ResumedRows:
         self._chunks = iter(chunks)
         self._beyond: Chunk | None = None
         self._rejected = {outcome.row: outcome for outcome in checkpoint.rejected}
+        self._outcomes = None if checkpoint.outcomes is None else {one.row: one for one in checkpoint.outcomes}
         self.digest = RowsDigest()
         self.unsettled: list[Input | RowOutcome] = []
 
@@ -394,6 +445,11 @@ class ResumedRows:
     def rejected(self) -> list[RowOutcome]:
         """The earlier try's rejected outcomes, with their source rows."""
         return list(self._rejected.values())
+
+    @property
+    def outcomes(self) -> list[RowOutcome] | None:
+        """The earlier try's outcomes, if there were few."""
+        return None if self._outcomes is None else list(self._outcomes.values())
 
     def are_the_same(self) -> bool:
         """Read them, and tell whether they are those that the checkpoint is about."""
@@ -415,8 +471,19 @@ class ResumedRows:
         for offset, row in enumerate(rows):
             if row.row not in self._checkpoint.settled:
                 self.unsettled.append(row)
-            elif row.row in self._rejected:
-                self._rejected[row.row] = self._rejected[row.row]._replace(values=chunk.row(offset))
+                continue
+            given_id = row.given_id if isinstance(row, Input) else row.id
+            if row.row in self._rejected:
+                self._rejected[row.row] = self._rejected[row.row]._replace(id=given_id, values=chunk.row(offset))
+            if self._outcomes is not None and row.row in self._outcomes:
+                self._outcomes[row.row] = self._outcomes[row.row]._replace(id=given_id)
+
+
+def _unwritten(error: Exception) -> SyncStoppedError:
+    what = f"{type(error).__name__}: {error}"
+    return SyncStoppedError(
+        f"the result files can't be written ({what}), so the sync stopped; a retry goes on from the last complete file"
+    )
 
 
 @contextmanager

@@ -21,12 +21,34 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
-VERSION = 1
+VERSION = 2
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
 
 _COUNTED = ("requests", "retries", "rate_limited", "refused_requests")
+
+# Kept of an outcome; its id and source row are read again with the rows.
+_KEPT = ("row", "status", "record_id", "updated_at", "category", "message", "correlation_id")
+_MESSAGE = _KEPT.index("message")
+
+# How long messages may be when a checkpoint gets too large, before outcomes are left out of it.
+_MESSAGE_LENGTHS = (300, 80, 0)
+
+
+class TooLargeError(ValueError):
+    """A checkpoint doesn't fit the state store, however little is said in it."""
+
+
+def is_settled(outcome: RowOutcome) -> bool:
+    """Whether a row has its outcome for good, so that a retry leaves it alone.
+
+    A row of which HubSpot said nothing after all was tried (``unknown``, with a category) is settled too: later rows of
+    its record may have been written since, and it must not be written over them.
+    """
+    return outcome.status is not Status.NOT_SENT and (
+        outcome.status is not Status.UNKNOWN or outcome.category is not None
+    )
 
 
 class RowRanges:
@@ -49,6 +71,11 @@ class RowRanges:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """The ranges, each without its end."""
         return iter(zip(self._starts, self._ends, strict=True))
+
+    @property
+    def end(self) -> int:
+        """One more than the highest row; 0 if there is none."""
+        return self._ends[-1] if self._ends else 0
 
     def add(self, row: int) -> None:
         """Put in one row."""
@@ -83,8 +110,11 @@ class RowRanges:
         :raises ValueError: it is damaged.
         """
         numbers = list(_varints(_unpack(text)))
-        ranges, last = [], 0
+        ranges: list[tuple[int, int]] = []
+        last = 0
         for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
+            if not length or (ranges and not gap):
+                raise ValueError("it is damaged (ranges that are none)")
             ranges.append((last + gap, last + gap + length))
             last += gap + length
         return cls(ranges)
@@ -119,9 +149,9 @@ class Checkpoint:
 
     :param settings: :func:`settings_fingerprint` of its settings.
     :param rows_read: so many rows had been read; ``digest`` is over these.
-    :param settled: rows that have their outcome for good: updated, unchanged, missing or rejected.
+    :param settled: rows that have their outcome for good (:func:`is_settled`).
     :param counts: status -> rows, of those.
-    :param rejected: outcomes of the first rejected rows, without their source rows, which are read again.
+    :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
     :param result_parts: result files that are complete.
     """
@@ -140,7 +170,11 @@ class Checkpoint:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """For the state store, at most :data:`MAX_BYTES`: what doesn't fit is left out, the rows' outcomes first."""
+        """For the state store, at most :data:`MAX_BYTES`: where it would be more, messages are shortened first, then
+        the rows' outcomes left out.
+
+        :raises TooLargeError: there are too many gaps between the rows that are settled.
+        """
         data = {
             "version": VERSION,
             "settings": self.settings,
@@ -156,12 +190,19 @@ class Checkpoint:
             "started_at": self.started_at,
             "seconds": self.seconds,
         }
+        for length in _MESSAGE_LENGTHS:
+            if _size(data) <= MAX_BYTES:
+                return data
+            data["rejected"] = _pack_outcomes(self.rejected, length)
+            data["outcomes"] = None if self.outcomes is None else _pack_outcomes(self.outcomes, length)
         if _size(data) > MAX_BYTES:
             data["outcomes"] = None
         kept = len(self.rejected)
         while _size(data) > MAX_BYTES and kept:
             kept //= 2
-            data["rejected"] = _pack_outcomes(self.rejected[:kept])
+            data["rejected"] = _pack_outcomes(self.rejected[:kept], 0)
+        if _size(data) > MAX_BYTES:
+            raise TooLargeError("there are too many gaps between the rows that are settled")
         return data
 
     @classmethod
@@ -173,7 +214,7 @@ class Checkpoint:
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("it is of another version")
         try:
-            return cls(
+            checkpoint = cls(
                 settings=str(data["settings"]),
                 rows_read=int(data["rows_read"]),
                 digest=str(data["digest"]),
@@ -187,8 +228,23 @@ class Checkpoint:
                 started_at=data["started_at"],
                 seconds=float(data["seconds"]),
             )
-        except (KeyError, TypeError, AttributeError, binascii.Error, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
             raise ValueError(f"it is damaged ({type(error).__name__})") from error
+        if not checkpoint._agrees():
+            raise ValueError("it is damaged (its numbers don't agree)")
+        return checkpoint
+
+    def _agrees(self) -> bool:
+        """Whether it can be: every settled row was read, and is counted once."""
+        outcomes = [*self.rejected, *(self.outcomes or ())]
+        return (
+            self.settled.end <= self.rows_read
+            and min(self.counts.values(), default=0) >= 0
+            and self.counts.total() == len(self.settled)
+            and self.result_parts >= 0
+            and (self.outcomes is None or len(self.outcomes) == len(self.settled))
+            and all(outcome.row in self.settled for outcome in outcomes)
+        )
 
 
 def costs_of(report: SyncReport) -> dict[str, int]:
@@ -202,20 +258,30 @@ def _row_bytes(row: Input | RowOutcome) -> bytes:
     return orjson.dumps((row.status, row.category, row.message))
 
 
-def _pack_outcomes(outcomes: Sequence[RowOutcome]) -> str:
-    entries = []
-    for outcome in outcomes:
-        entry = outcome.as_dict()
-        entry.pop("values", None)
-        entries.append(entry)
-    return _pack(orjson.dumps(entries))
+def _pack_outcomes(outcomes: Sequence[RowOutcome], message_length: int | None = None) -> str:
+    """By column, which packs best.
+
+    :param message_length: so much of every message; ``None``: all of it.
+    """
+    columns: list[list[Any]] = [[getattr(outcome, name) for outcome in outcomes] for name in _KEPT]
+    if message_length is not None:
+        columns[_MESSAGE] = [_shortened(message, message_length) for message in columns[_MESSAGE]]
+    return _pack(orjson.dumps(columns))
+
+
+def _shortened(message: str | None, length: int) -> str | None:
+    if message is None or len(message) <= length:
+        return message
+    return f"{message[:length]}..." if length else None
 
 
 def _unpack_outcomes(text: str) -> list[RowOutcome]:
+    rows, statuses, *others = orjson.loads(_unpack(text))
     outcomes = []
-    for entry in orjson.loads(_unpack(text)):
-        status = Status(entry.pop("status"))
-        outcomes.append(RowOutcome(status=status, **entry))
+    for row, status, *rest in zip(rows, statuses, *others, strict=True):
+        if not isinstance(row, int):
+            raise TypeError("a row's number is none")
+        outcomes.append(RowOutcome(row, None, Status(status), *rest))
     return outcomes
 
 
