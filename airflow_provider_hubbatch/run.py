@@ -307,9 +307,13 @@ class BatchUpdateRun:
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
         from airflow_provider_hubbatch.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
 
-        portal = (self.account or self._hook.account()).get("portalId")
-        owner = {"portal": portal, "object_type": self._object_type, "id_property": self._spec.id_property}
-        fingerprints = Fingerprints(path, owner)
+        account = self.account or self._hook.account_if_known(self._counters)
+        owner = {
+            "portal": account.get("portalId"),
+            "object_type": self._object_type,
+            "id_property": self._spec.id_property,
+        }
+        fingerprints = Fingerprints(path, owner, writes=not self._options.validate_only)
         fingerprints.load()
         return fingerprints
 

@@ -44,6 +44,13 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[dict[str, Any]]:
     """The fields of an Airflow connection to a PostgreSQL server that lives as long as the session."""
+    with postgres_server() as fields:
+        yield fields
+
+
+@contextmanager
+def postgres_server() -> Iterator[dict[str, Any]]:
+    """A PostgreSQL server on loopback for the time of a ``with`` block; gives the fields of an Airflow connection."""
     programs = _postgres_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server here: neither initdb on PATH or by pg_config, nor in /usr/lib/postgresql")
