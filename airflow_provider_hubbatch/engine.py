@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -328,7 +329,9 @@ class Dispatcher:
             return None
         self.counters.rate_limited += reply.status == _TOO_MANY
         call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
-        return retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+        failure = retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+        # the words become those of exceptions, and these a log's: no row's value may get there
+        return failure if call.request.body is None else retry.unquoted(failure)
 
 
 def call(dispatcher: Dispatcher, request: Request) -> Reply:
@@ -348,7 +351,7 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     if done.crash is not None:
         raise done.crash
     if done.verdict is not None or done.reply is None:
-        raise _fatal(done.verdict or retry.Refused("no reply"), done.failure)
+        raise _fatal(done.verdict or retry.Refused("no reply"), done.failure, _error_of(done))
     return done.reply
 
 
@@ -691,7 +694,7 @@ class Sync:
         if emptied:
             self._count_refusal(protocol.NO_ANSWER, requests=1)
         if emptied and group.searching and len(reading.unsaid) > 1:
-            self._add_groups([isolation.split(rest, self._bad_share())])
+            self._search_silence(rest)
             return
         if reading.unsaid:
             self._uncertain.update(item.row for item in reading.unsaid)
@@ -735,9 +738,16 @@ class Sync:
         if job.resent:
             self._settle_unanswered(unclear)
         elif job.emptied and len(unclear) > 1:
-            self._add_groups([isolation.split(isolation.Group(unclear), self._bad_share())])
+            self._search_silence(isolation.Group(unclear))
         else:
             self._todo.append(_Update(isolation.Group(unclear, searching=job.emptied), resent=True))
+
+    def _search_silence(self, group: isolation.Group) -> None:
+        """One row may have emptied the reply for all: halve, as long as HubSpot speaks at all."""
+        if self._state.streak.requests > isolation.MAX_SILENT_REPLIES:
+            self._settle_unanswered(group.all_inputs)
+        else:
+            self._add_groups([isolation.split(group, self._bad_share())])
 
     def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorInfo | None = None) -> None:
         message = _NO_ANSWER if error is None else f"{_NO_ANSWER}; reading back: {error.category}"
@@ -881,15 +891,20 @@ def _error_of(done: Done) -> ErrorInfo:
     return protocol.parse_error(done.reply.status, done.reply.body) if done.reply else protocol.NO_REPLY
 
 
-def _fatal(verdict: retry.Refused | retry.Stop, failure: retry.Failure | None) -> HubSpotError:
-    """The exception for a verdict that ends a request for good."""
+def _fatal(
+    verdict: retry.Refused | retry.Stop, failure: retry.Failure | None, said: ErrorInfo | None = None
+) -> HubSpotError:
+    """The exception for a verdict that ends a request for good.
+
+    :param said: HubSpot's error, for the caller of a single request.
+    """
     correlation_id = failure.correlation_id if failure else None
     status = (failure.status if failure else None) or 0
     match verdict:
         case retry.Stop(kind=retry.StopKind.ACCESS) if status == 401:  # noqa: PLR2004 - HTTP's own
             return AuthenticationError(
                 f"HubSpot doesn't accept the access token: {verdict.reason}. Put a valid one into the connection's "
-                "password: that of a service key or private app, not an API key",
+                "password: that of a service key or private app, not an API key (with OAuth: install the app again)",
                 correlation_id=correlation_id,
             )
         case retry.Stop(kind=retry.StopKind.ACCESS):
@@ -917,11 +932,19 @@ def _fatal(verdict: retry.Refused | retry.Stop, failure: retry.Failure | None) -
         case retry.Refused():
             category = failure.category if failure else None
             return RequestRefusedError(
-                f"HubSpot refused the request: {verdict.reason}",
+                f"HubSpot refused the request: {verdict.reason}{_problems(said)}",
                 status=status,
                 category=category,
                 correlation_id=correlation_id,
+                hubspot_message=said.message if said else None,
             )
+
+
+def _problems(said: ErrorInfo | None) -> str:
+    """``; INVALID_OPTION of 'industry'``: what an error says of properties, without the values."""
+    found = dict.fromkeys((one.code or "refused", one.name) for one in (said.properties if said else ()))
+    named = [f"{code} of {name!r}" if name else code for code, name in itertools.islice(found, 5)]
+    return f"; {', '.join(named)}" if named else ""
 
 
 def _quota_spent(limiter: RateLimiter, reserve: float | None) -> DailyQuotaError:
@@ -933,19 +956,23 @@ def _quota_spent(limiter: RateLimiter, reserve: float | None) -> DailyQuotaError
 
 def _about_settings(error: ErrorInfo, update: BatchUpdate) -> SettingsError | None:
     """The refusals that are about the whole sync, whatever its rows (hubspot.com: live replies, no category)."""
+    # the beginning only: further on, words may be a row's
     message = error.message.lower()
-    if "infer object type" in message:
+    if message.startswith("unable to infer object type"):
         return SettingsError(
-            f"object_type {update.object_type!r} is unknown to this HubSpot account: {error.message}",
+            f"object_type {update.object_type!r} is unknown to this HubSpot account",
             correlation_id=error.correlation_id,
         )
-    if "non-unique" in message and update.id_property is not None:
+    if _NON_UNIQUE.match(message) and update.id_property is not None:
         return SettingsError(
-            f"id_property {update.id_property!r} can't name a record: {error.message}. Use a property that was "
-            "created with unique values, or None with record ids",
+            f"id_property {update.id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
+            "a property that was created with unique values, or None with record ids",
             correlation_id=error.correlation_id,
         )
     return None
+
+
+_NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")
 
 
 def _systematic(error: ErrorInfo, streak: isolation.Streak) -> SystematicRefusalError:

@@ -31,6 +31,7 @@ MAX_BATCH_BYTES = 4_000_000
 
 # Names of object types as HubSpot has them: contacts, 0-1, 2-1234567, p1_pets. Nothing else may become a path.
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _API_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}(-beta)?|v[34]")
 
 
@@ -290,8 +291,8 @@ def _error(data: dict[str, Any], fallback_category: str | None, fallback_message
     properties = tuple(_property_errors(message, details))
     codes = [found.code for found in properties if found.code]
     category = (
-        _text(data.get("category"))
-        or _text(data.get("subCategory"))
+        _code(data.get("category"))
+        or _code(data.get("subCategory"))
         or next(iter(codes), None)
         or fallback_category
         or "UNKNOWN_ERROR"
@@ -299,7 +300,7 @@ def _error(data: dict[str, Any], fallback_category: str | None, fallback_message
     return ErrorInfo(
         category=category,
         message=message,
-        correlation_id=_text(data.get("correlationId")),
+        correlation_id=_code(data.get("correlationId")),
         ids=frozenset(_context(contexts, "ids", "id")),
         trace_ids=frozenset(_context(contexts, "objectWriteTraceId", "objectWriteTraceIds")),
         properties=properties,
@@ -318,7 +319,7 @@ def _property_errors(message: str, details: list[dict[str, Any]]) -> Iterable[Pr
         fallback: Any = detail.get("name") or detail.get("in")
         listed += [(detail, name, detail.get("code")) for name in [*names] or [fallback]]
     for entry, name, code in listed:
-        found = PropertyError(_text(name), _text(code), _text(entry.get("message")) or "")
+        found = PropertyError(_text(name), _code(code), _text(entry.get("message")) or "")
         # the list in the message and `errors` tell the same thing twice, in the same order
         if (found.name, found.message) not in seen and (found.name or found.code):
             seen.add((found.name, found.message))
@@ -359,3 +360,9 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def _code(value: Any) -> str | None:
+    """A category, a code or a correlation id: it goes into logs and errors as it is, so it is one word."""
+    text = _text(value)
+    return text if text and _CODE.fullmatch(text) else None

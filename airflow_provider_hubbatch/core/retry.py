@@ -8,8 +8,9 @@ of it clamped, and bounded by attempts and by time. HubSpot's own list of status
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,8 @@ SECONDLY_SECONDS = 1.1
 # No burst window lasts 100 s, so a 429 that names more means milliseconds.
 _MILLISECONDS_FROM = 100.0
 
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+
 _ACCESS = frozenset({401, 403})
 _REQUEST_TIMEOUT = 408
 _LOCKED = 423
@@ -173,14 +176,23 @@ def failure_from_reply(status: int, headers: Mapping[str, str], body: object) ->
     return Failure(
         kind=FailureKind.NONSENSE if 200 <= status < 300 else FailureKind.STATUS,  # noqa: PLR2004 - HTTP's own
         status=status,
-        category=category.upper() if category else None,
-        policy_name=policy_name.upper() if policy_name else None,
+        category=_word(category.upper()) if category else None,
+        policy_name=_word(policy_name.upper()) if policy_name else None,
         message=_text(fields.get("message")),
-        correlation_id=_text(fields.get("correlationId")) or _text(lowered.get("x-hubspot-correlation-id")),
+        correlation_id=_word(fields.get("correlationId")) or _word(lowered.get("x-hubspot-correlation-id")),
         retry_after=_text(lowered.get("retry-after")),
         date=_text(lowered.get("date")),
         scopes=_scopes(fields),
     )
+
+
+def unquoted(failure: Failure) -> Failure:
+    """The same without HubSpot's own words, which may quote values of the request: for a request that had any.
+
+    What they alone say of a limit is kept as its name.
+    """
+    named = limit_of(failure) if failure.status == _TOO_MANY else failure.policy_name
+    return replace(failure, message=None, policy_name=named)
 
 
 def decide(
@@ -306,6 +318,11 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _word(value: object) -> str | None:
+    """One word: it goes into logs and errors as it is."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
 def _scopes(fields: Mapping[Any, Any]) -> tuple[str, ...]:
     """``context.requiredGranularScopes``, at the top or in one of ``errors``."""
     errors = fields.get("errors")
@@ -314,5 +331,5 @@ def _scopes(fields: Mapping[Any, Any]) -> tuple[str, ...]:
         context = place.get("context") if isinstance(place, Mapping) else None
         scopes = context.get("requiredGranularScopes") if isinstance(context, Mapping) else None
         if isinstance(scopes, list) and scopes:
-            return tuple(scope for scope in scopes if isinstance(scope, str))
+            return tuple(scope for scope in scopes if _word(scope))
     return ()
