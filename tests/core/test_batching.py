@@ -49,22 +49,6 @@ def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int
     assert not any(lanes.has(item.key) for item in waiting)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 10), st.integers(0, 10))
-def test_lanes_drain_gives_back_all_that_waits(records: list[int], take: int, release: int) -> None:
-    """What is drained and what was taken are all rows, in input order."""
-    lanes = Lanes()
-    for row, record in enumerate(records):
-        lanes.add(make(row, str(record)))
-    taken = lanes.take(take)
-    for item in taken[:release]:
-        lanes.release(item)
-    drained = [item.row for item in lanes.drain()]
-    assert drained == sorted(drained)
-    assert sorted(drained + [item.row for item in taken]) == list(range(len(records)))
-    assert len(lanes) == lanes.ready == 0
-
-
 def test_lanes_take_no_more_than_hubspot_allows() -> None:
     """A batch has at most 100 rows unless fewer are asked for."""
     lanes = Lanes()

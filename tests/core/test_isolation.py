@@ -261,7 +261,6 @@ def test_isolation_reads_a_quoted_value(message: str, value: str | None) -> None
     assert not other
 
 
-@pytest.mark.xfail(strict=True, reason="context.id of a conflict is the other record's, and is taken for the bad row")
 def test_isolation_of_a_conflict_spares_the_record_that_has_the_value() -> None:
     """A conflict that names the record which has the value already doesn't reject that record's own row."""
     message = "Contact already exists. Existing ID: 500003"

@@ -186,9 +186,6 @@ def test_engine_updates_by_a_unique_property() -> None:
     assert run.rows(Status.UPDATED) == set(range(250))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the update's reply names the record, yet a value that HubSpot changed is unknown"
-)
 def test_engine_believes_an_update_by_unique_property_whose_value_hubspot_changes() -> None:
     """Where HubSpot tidies a value up, a row named by a unique property is still updated: the reply has its record."""
     hubspot = hubspot_with(3)
@@ -224,7 +221,6 @@ def test_engine_hands_on_outcomes_of_rows_that_are_not_sent() -> None:
     assert run.rows(Status.REJECTED) == {10}
 
 
-@pytest.mark.xfail(strict=True, reason="a reply that is empty for one row's sake leaves its whole batch unknown")
 def test_engine_finds_the_row_that_empties_its_batchs_reply() -> None:
     """An id that HubSpot takes for malformed empties the whole reply (2xx, nothing written): only its row suffers."""
     hubspot = hubspot_with(100)
@@ -244,13 +240,16 @@ def test_engine_finds_the_row_that_empties_its_batchs_reply() -> None:
 
 @pytest.mark.parametrize("kind", ["empty", "no body", "html 200", "canceled", "pending"])
 def test_engine_calls_rows_unknown_that_hubspot_never_speaks_of(kind: str) -> None:
-    """Where no reply ever says anything, rows end as unknown, in few requests and little time; none as updated."""
+    """Where no reply ever says anything, rows end as unknown, in few requests and little time; none as updated.
+
+    A few more than a batch, because one row may be what silences the others.
+    """
     rows = [make_input(row, str(1_000 + row)) for row in range(100)]
     simulation = Simulation(hubspot_with(0), faults=always(kind))
     run = make_run(simulation, rows).drive()
     assert run.error is None
     assert run.rows(Status.UNKNOWN) == set(range(100))
-    assert len(simulation.requests) <= 4
+    assert len(simulation.requests) <= 20
 
 
 def test_engine_keeps_within_memory() -> None:
