@@ -307,10 +307,12 @@ def _seconds_until(raw: str, date: str | None) -> float | None:
 def _describe(failure: Failure) -> str:
     """``[correlation 5f1c] 429 RATE_LIMITS: You have reached your ten_secondly_rolling limit.``"""
     words = str(failure.status) if failure.status is not None else failure.kind.value
+    if failure.kind is FailureKind.NONSENSE:
+        words += " with a body that is not the JSON asked for"
     if failure.category:
         words += f" {failure.category}"
     if failure.message:
-        words += f": {failure.message}"
+        words += f": {failure.message.rstrip('.')}"
     return f"[correlation {failure.correlation_id}] {words}" if failure.correlation_id else words
 
 
