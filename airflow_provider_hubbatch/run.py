@@ -495,7 +495,6 @@ def _frozen_heap() -> Iterator[None]:
     """Keep the garbage collector away from what is there already: walking over all rows again and again took a fifth
     of a sync's time (benchmarks/). Nothing that a sync makes forms cycles that need it.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield
