@@ -211,8 +211,11 @@ class BatchUpdateRun:
         report.started_at = checkpoint.started_at or report.started_at
         for name, count in checkpoint.costs.items():
             setattr(report, name, count)
-        costs = checkpoint.costs
-        self._counters = Counters(costs["requests"], costs["retries"], costs["rate_limited"], costs["refused_requests"])
+        costs, counters = checkpoint.costs, self._counters  # the preflight has counted into these
+        counters.requests += costs["requests"]
+        counters.retries += costs["retries"]
+        counters.rate_limited += costs["rate_limited"]
+        counters.refused += costs["refused_requests"]
         self._seconds_before = checkpoint.seconds
         self.earlier = replace(report, counts=report.counts.copy(), seconds=checkpoint.seconds)
         self._kept_parts = checkpoint.result_parts

@@ -1,0 +1,85 @@
+"""What the tests of resuming share: a store, syncs over it, and what the sandbox and the results say afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.checkpoints import Checkpoints
+from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.hooks import HubSpotHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_hubbatch.run import BatchUpdateRun
+    from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
+
+
+class DictStore:
+    """Airflow's task state store, as a dict of JSON texts.
+
+    :param broken: the methods that raise.
+    """
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = set(broken)
+        self.texts: dict[str, str] = {}
+        self.sizes: list[int] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._break("get")
+        return json.loads(self.texts[key]) if key in self.texts else default
+
+    def set(self, key: str, value: Any) -> None:
+        self._break("set")
+        self.texts[key] = json.dumps(value)
+        self.sizes.append(len(self.texts[key]))
+
+    def delete(self, key: str) -> None:
+        self._break("delete")
+        self.texts.pop(key, None)
+
+    def _break(self, method: str) -> None:
+        if method in self.broken:
+            raise RuntimeError(f"no {method} today")
+
+
+def sync(rows: Any, store: DictStore | None, **options: Any) -> BatchUpdateRun:
+    """A sync of contacts that has not begun, as the operator starts it."""
+    checkpoints = None if store is None else Checkpoints(store)
+    options = {"max_in_flight": 2, **options}
+    return HubSpotHook().start_batch_update(
+        "contacts", rows, SyncOptions(**options), name="update", checkpoints=checkpoints
+    )
+
+
+def rows_of(ids: Iterable[str], *, title: str = "Title") -> list[dict[str, Any]]:
+    """A row for each id, with a job title that is the row's own."""
+    return [{"id": id_, "jobtitle": f"{title} {number}"} for number, id_ in enumerate(ids)]
+
+
+def updates(sandbox: HubSpotSandbox) -> list[RecordedRequest]:
+    """The batch updates that HubSpot got, in the order of its answers."""
+    return [request for request in sandbox.requests if request.path.endswith("/batch/update")]
+
+
+def times_sent(requests: Iterable[RecordedRequest]) -> Counter[int]:
+    """Row -> how often it was sent, by its trace id."""
+    return Counter(int(item["objectWriteTraceId"]) for request in requests for item in request.json["inputs"])
+
+
+def lines_of(folder: Path | str, name: str = "update") -> list[dict[str, Any]]:
+    """The outcomes in the result files, in row order."""
+    files = sorted(Path(folder).glob(f"{name}-*.jsonl"))
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return sorted(lines, key=lambda line: int(line["row"]))
+
+
+def wrong_titles(sandbox: HubSpotSandbox, rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The ids of the rows whose record hasn't the row's job title (of several rows of a record, the last's)."""
+    records = sandbox.objects("contacts")
+    wanted = {str(row["id"]): row["jobtitle"] for row in rows}
+    return [id_ for id_, title in wanted.items() if id_ in records and records[id_]["properties"]["jobtitle"] != title]
