@@ -57,7 +57,7 @@ class Account:
     def answer(self, path: str, body: bytes) -> bytes:
         """The whole reply to a request, counted when it arrives."""
         if path == "/counts":
-            return _reply(b"200 OK", self.counts, b"")
+            return _reply(b"200 OK", {**self.counts, "records": len(self.records or {})}, b"")
         now = time.monotonic()
         while self._window and self._window[0] <= now - self.interval_ms / 1000:
             self._window.popleft()
