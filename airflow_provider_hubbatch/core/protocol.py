@@ -272,15 +272,17 @@ def parse_error(status: int, body: bytes) -> ErrorInfo:
 
 def _records(results: Any) -> Iterable[Record]:
     for entry in _dicts(results):
-        record_id = _text(entry.get("id"))
-        if record_id is None:
-            continue
-        properties = entry.get("properties")
+        record_id, properties = entry.get("id"), entry.get("properties")
+        updated_at, trace_id = entry.get("updatedAt"), entry.get("objectWriteTraceId")
+        if type(record_id) is not str or not record_id:
+            record_id = _text(record_id)
+            if record_id is None:
+                continue
         yield Record(
             record_id,
-            properties if isinstance(properties, dict) else {},
-            _text(entry.get("updatedAt")),
-            _text(entry.get("objectWriteTraceId")),
+            properties if type(properties) is dict else {},
+            updated_at if type(updated_at) is str else None,
+            None if trace_id is None else _text(trace_id),
         )
 
 
