@@ -30,6 +30,7 @@ from airflow_provider_hubbatch.core.errors import (
     UnavailableError,
 )
 from airflow_provider_hubbatch.core.lookup import (
+    NO_ANSWER,
     NOT_FOUND,
     LookupJob,
     LookupQueue,
@@ -586,8 +587,7 @@ class Sync:
         if isinstance(job, _Update):
             return update.request(job.group.inputs)
         if isinstance(job, LookupJob):
-            asked = {item.key: item.id for item in job.asked}
-            return self._lookups.lookup.read(job.asked).request(asked.values())  # type: ignore[union-attr]
+            return self._lookups.lookup.request(job.asked)  # type: ignore[union-attr]
         names = {name for item in job.inputs for name in item.properties}
         wanted = (*sorted(names), MERGED_IDS_PROPERTY, *([update.id_property] if update.id_property else []))
         read = protocol.BatchRead(update.object_type, wanted, update.id_property, update.api_version)
@@ -641,17 +641,25 @@ class Sync:
         lookups = self._lookups
         if lookups is None:
             return
-        if lookups.answer(job, protocol.parse_batch_reply(reply.body if reply else b"")):
+        parsed = protocol.parse_batch_reply(reply.body if reply else b"")
+        if parsed.results:
+            self._state.streak = isolation.Streak()
+        if lookups.answer(job, parsed):
             self._todo.append(job)
         self._take_looked_up(lookups)
 
     def _refuse_lookup(self, job: LookupJob, error: ErrorInfo) -> None:
-        self._dispatcher.counters.refused += 1
-        settings_error = _about_settings(error, self._plan.update)
-        self._state.fatal = self._state.fatal or settings_error
-        if self._lookups is not None and settings_error is None:
-            self._todo += self._lookups.refuse(job, error)
-            self._take_looked_up(self._lookups)
+        lookups, counters = self._lookups, self._dispatcher.counters
+        if lookups is None:
+            return
+        counters.refused += 1
+        settings_error = _about_settings(error, self._plan.update.object_type, lookups.lookup.id_property)
+        if settings_error is not None:
+            self._state.fatal = self._state.fatal or settings_error
+            return
+        self._count_refusal(error, requests=1)
+        self._todo += lookups.refuse(job, error, split=counters.refused <= isolation.MAX_REFUSED_REQUESTS)
+        self._take_looked_up(lookups)
 
     def _take_looked_up(self, lookups: LookupQueue) -> None:
         for item, found, job in lookups.ready():
@@ -670,7 +678,8 @@ class Sync:
         if lookup.compare and not self._lanes.has(key) and self._written.get(key, 0) <= number:
             properties = changed_properties(lookup, item, record)
         if properties:
-            self._queue(resolved(item, record, properties))
+            self._open[item.row] = found = resolved(item, record, properties)
+            self._queue(found)
         else:
             self._outcomes.append(_outcome(item, Status.UNCHANGED, record_id=record.id, updated_at=record.updated_at))
 
@@ -753,15 +762,13 @@ class Sync:
         message = _NO_ANSWER if error is None else f"{_NO_ANSWER}; reading back: {error.category}"
         correlation_id = error.correlation_id if error else None
         for item in inputs:
-            unknown = _outcome(
-                item, Status.UNKNOWN, category="NO_ANSWER", message=message, correlation_id=correlation_id
-            )
+            unknown = _outcome(item, Status.UNKNOWN, category=NO_ANSWER, message=message, correlation_id=correlation_id)
             self._settle(unknown, item)
 
     # --- refusals ----------------------------------------------------------------------------------------------
 
     def _after_refusal(self, group: isolation.Group, error: ErrorInfo) -> None:
-        settings_error = _about_settings(error, self._plan.update)
+        settings_error = _about_settings(error, self._plan.update.object_type, self._plan.update.id_property)
         if settings_error is not None:
             self._state.fatal = self._state.fatal or settings_error
             return
@@ -804,7 +811,7 @@ class Sync:
         self._state.bad += 1
         return _outcome(
             item,
-            Status.REJECTED,
+            Status.UNKNOWN if error.category == NO_ANSWER else Status.REJECTED,
             category=error.category,
             message=error.message + note,
             correlation_id=error.correlation_id,
@@ -818,7 +825,12 @@ class Sync:
         self._uncertain.discard(item.row)
         if self._lookups is not None:
             self._written[item.key] = self._lookups.sent
-        self._outcomes.append(outcome)
+        self._outcomes.append(outcome if outcome.record_id else outcome._replace(record_id=self._looked_up(item)))
+
+    def _looked_up(self, item: Input) -> str | None:
+        """The record id of a row whose update was sent, where a lookup has told it."""
+        lookup = self._plan.lookup
+        return None if lookup is None or lookup.id_property is None else item.id
 
     def _take_outcomes(self) -> Iterator[RowOutcome]:
         """Hand on what is settled: each row once, whatever came between."""
@@ -852,7 +864,8 @@ class Sync:
         if isinstance(row, RowOutcome):
             return row
         if row.row in self._uncertain:
-            return _outcome(row, Status.UNKNOWN, message="the sync ended before HubSpot's reply")
+            message = "the sync ended before HubSpot's reply"
+            return _outcome(row, Status.UNKNOWN, record_id=self._looked_up(row), message=message)
         return _outcome(row, Status.NOT_SENT)
 
     def _rest_not_sent(self) -> Iterator[RowOutcome]:
@@ -954,18 +967,18 @@ def _quota_spent(limiter: RateLimiter, reserve: float | None) -> DailyQuotaError
     return DailyQuotaError(f"the account's calls of the day are spent ({left:,}{of} are left{kept})")
 
 
-def _about_settings(error: ErrorInfo, update: BatchUpdate) -> SettingsError | None:
+def _about_settings(error: ErrorInfo, object_type: str, id_property: str | None) -> SettingsError | None:
     """The refusals that are about the whole sync, whatever its rows (hubspot.com: live replies, no category)."""
     # the beginning only: further on, words may be a row's
     message = error.message.lower()
     if message.startswith("unable to infer object type"):
         return SettingsError(
-            f"object_type {update.object_type!r} is unknown to this HubSpot account",
+            f"object_type {object_type!r} is unknown to this HubSpot account",
             correlation_id=error.correlation_id,
         )
-    if _NON_UNIQUE.match(message) and update.id_property is not None:
+    if _NON_UNIQUE.match(message) and id_property is not None:
         return SettingsError(
-            f"id_property {update.id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
+            f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
             "a property that was created with unique values, or None with record ids",
             correlation_id=error.correlation_id,
         )

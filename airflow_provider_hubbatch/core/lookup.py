@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import Input
-from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, ErrorInfo
+from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, ErrorInfo, Request
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ EMAIL = "email"
 ADDITIONAL_EMAILS = "hs_additional_emails"
 
 NOT_FOUND = "OBJECT_NOT_FOUND"
+
+# The category of a row of which HubSpot's replies say nothing that makes sense.
+NO_ANSWER = "NO_ANSWER"
+_NO_ANSWER = ErrorInfo(NO_ANSWER, "the record can't be looked up: HubSpot's replies to batch/read make no sense")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +45,19 @@ class Lookup:
     compare: bool
     equal: Callable[[str, str, str | None], bool]
 
-    def read(self, inputs: Sequence[Input]) -> BatchRead:
-        """The read that looks these up."""
+    def request(self, inputs: Sequence[Input]) -> Request:
+        """The request that looks these up, each record once."""
         wanted = {name for item in inputs for name in item.properties} if self.compare else set()
         if self.id_property == EMAIL:
             wanted |= {EMAIL, ADDITIONAL_EMAILS}
         elif self.id_property is not None:
             wanted.add(self.id_property)
-        return BatchRead(self.object_type, tuple(sorted(wanted)), self.id_property, self.api_version)
+        read = BatchRead(self.object_type, tuple(sorted(wanted)), self.id_property, self.api_version)
+        return read.request(dict.fromkeys(self.told(item.id) for item in inputs))
+
+    def told(self, identifier: str) -> str:
+        """An id as HubSpot is told it and tells it: it keeps addresses in lower case."""
+        return identifier.lower() if self.id_property == EMAIL else identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +75,32 @@ class Found:
 def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> list[Found]:
     """Tell which record belongs to which input.
 
-    A reply doesn't repeat what was asked for, so that the record's own properties have to tell: for an email its
-    primary address first, then the secondary ones, in any case.
+    A reply doesn't repeat what was asked for, so that the record's own properties have to tell: the value as it was
+    asked for, for an email the primary address before the secondary ones; then, unless HubSpot says that it doesn't
+    have this one, a value that differs in case or padding only, if one record alone has such a value.
 
     :returns: one entry an input, in order.
     """
-    by_key: dict[str, Record] = {}
-    for record in reply.results:
-        for key in _secondary_keys(lookup, record):
-            by_key.setdefault(key, record)
-    for record in reply.results:
-        for key in _primary_keys(lookup, record):
-            by_key[key] = record
-    errors = {order_key(one): error for error in reply.errors for one in error.ids}
-    return [Found(by_key.get(item.key), None if item.key in by_key else errors.get(item.key)) for item in inputs]
+    exact: dict[str, Record] = {}
+    similar: dict[str, set[str]] = {}
+    by_id = {record.id: record for record in reply.results}
+    for names in (_secondary_names, _primary_names):
+        for record in reply.results:
+            for name in names(lookup, record):
+                exact[lookup.told(name)] = record
+                similar.setdefault(order_key(name), set()).add(record.id)
+    errors = {lookup.told(one): error for error in reply.errors for one in error.ids}
+    found = []
+    for item in inputs:
+        told = lookup.told(item.id)
+        candidates = similar.get(item.key, ())
+        if told in exact:
+            found.append(Found(exact[told]))
+        elif told not in errors and len(candidates) == 1:
+            found.append(Found(by_id[next(iter(candidates))]))
+        else:
+            found.append(Found(error=errors.get(told)))
+    return found
 
 
 def resolved(item: Input, record: Record, properties: Mapping[str, str]) -> Input:
@@ -104,16 +125,16 @@ def not_found(lookup: Lookup, error: ErrorInfo | None) -> ErrorInfo:
     return ErrorInfo(NOT_FOUND, f"no {lookup.object_type} {what}: batch/read doesn't return one")
 
 
-def _primary_keys(lookup: Lookup, record: Record) -> list[str]:
+def _primary_names(lookup: Lookup, record: Record) -> list[str]:
     if lookup.id_property is None:
-        return [order_key(record.id)]
+        return [record.id]
     value = record.properties.get(lookup.id_property)
-    return [order_key(value)] if isinstance(value, str) and value else []
+    return [value] if isinstance(value, str) and value else []
 
 
-def _secondary_keys(lookup: Lookup, record: Record) -> list[str]:
+def _secondary_names(lookup: Lookup, record: Record) -> list[str]:
     value = record.properties.get(ADDITIONAL_EMAILS) if lookup.id_property == EMAIL else None
-    return [order_key(one) for one in value.split(";") if one] if isinstance(value, str) else []
+    return [one.strip() for one in value.split(";") if one.strip()] if isinstance(value, str) else []
 
 
 def _text(value: Any) -> str | None:
@@ -187,28 +208,35 @@ class LookupQueue:
         :returns: whether the job is to be sent once more, for what the reply leaves out without a word.
         """
         silent = []
+        unnamed = next((error for error in reply.errors if not error.ids), None if reply.confirms else _NO_ANSWER)
         for item, found in zip(job.asked, read_lookup(self.lookup, job.asked, reply), strict=True):
-            if found.record is None and found.error is None and not job.repeated and self.lookup.id_property:
-                silent.append(item)
-            else:
+            answered = found.record is not None or found.error is not None
+            if answered or self.lookup.id_property is None:
                 job.found[item.row] = found
+            elif job.repeated:
+                job.found[item.row] = Found(error=unnamed)
+            else:
+                silent.append(item)
         job.asked, job.repeated = tuple(silent), True
         return bool(silent)
 
-    def refuse(self, job: LookupJob, error: ErrorInfo) -> list[LookupJob]:
-        """A read was refused whole: its halves are read instead, an input alone has its answer.
+    def refuse(self, job: LookupJob, error: ErrorInfo, *, split: bool = True) -> list[LookupJob]:
+        """A read was refused whole: its halves are read instead; for an input alone the refusal is the answer.
 
+        :param split: ``False``: it is the answer for all of them.
         :returns: what is to be sent.
         """
-        if len(job.inputs) == 1:
-            job.found[job.inputs[0].row] = Found(error=error)
+        if len(job.asked) == 1 or not split:
+            for item in job.asked:
+                job.found[item.row] = Found(error=error)
             return []
         middle = len(job.inputs) // 2
         halves = [LookupJob(part, job.number) for part in (job.inputs[:middle], job.inputs[middle:])]
         index = self._jobs.index(job)
-        del self._jobs[index]
-        for half in reversed(halves):
-            self._jobs.insert(index, half)
+        self._jobs.rotate(-index)
+        self._jobs.popleft()
+        self._jobs.extendleft(reversed(halves))
+        self._jobs.rotate(index)
         return halves
 
     def ready(self) -> Iterator[tuple[Input, Found, LookupJob]]:
