@@ -133,6 +133,8 @@ class BatchUpdateRun:
         """
         self._started = time.monotonic()
         self.report.started_at = _now()
+        cap = self._options.requests_per_10_seconds
+        self._hook.limiter().cap = self._hook.settings().requests_per_10_seconds if cap is None else cap
         try:
             yield from self._outcomes()
             self._close()

@@ -131,13 +131,14 @@ class _Slot:
 class RateLimiter:
     """Says when a request may be sent. For one thread; all times are monotonic seconds.
 
-    :param requests_per_10_seconds: this limiter sends at most so many in 10 s, whatever the account allows.
+    :param requests_per_10_seconds: this limiter sends at most so many in 10 s, whatever the account allows; may be
+        changed at any time, as ``cap``.
     """
 
     def __init__(self, *, requests_per_10_seconds: int | None = None) -> None:
         self.daily: int | None = None
         self.daily_remaining: int | None = None
-        self._cap = requests_per_10_seconds
+        self.cap = requests_per_10_seconds
         self._known_limit: int | None = None
         self._interval = DEFAULT_INTERVAL_SECONDS
         self._slots: dict[int, _Slot] = {}
@@ -168,14 +169,14 @@ class RateLimiter:
     def requests_per_10_seconds(self) -> float:
         """The limit in force: the account's as far as it is known, or the cap where that is less."""
         scaled = self._limit * DEFAULT_INTERVAL_SECONDS / self._interval
-        return scaled if self._cap is None else min(scaled, self._cap)
+        return scaled if self.cap is None else min(scaled, self.cap)
 
     def wait_seconds(self, now: float) -> float:
         """0.0: one request may be sent now. Else how long until it is worth asking again, if no reply comes first."""
         if now < self._paused_until:
             return self._paused_until - now
         taken, next_free_at = self._taken(now)
-        if self._cap is not None and taken >= max(int(self._cap * self._interval / DEFAULT_INTERVAL_SECONDS), 1):
+        if self.cap is not None and taken >= max(int(self.cap * self._interval / DEFAULT_INTERVAL_SECONDS), 1):
             return min(next_free_at - now, ALONE_POLL_SECONDS)
         if self._starting and not self._may_start(now):
             return START_POLL_SECONDS
