@@ -33,6 +33,9 @@ ROWS_A_BATCH = 100
 INTERVAL_SECONDS = 10.0
 IN_FLIGHT = {"provider": 16, "provider, 64 in flight": 64, "official, 8 threads, tuned retries": 8}
 
+# when a client begins, once it is ready
+START_AT = [0.0]
+
 
 def rows(batches: int) -> list[dict[str, Any]]:
     """Rows of six properties."""
@@ -161,6 +164,7 @@ CLIENTS: dict[str, Callable[[str, int], int]] = {
 
 def measured(run: Callable[[], int]) -> int:
     """Run it, and print what it took as JSON."""
+    time.sleep(max(START_AT[0] - time.time(), 0))
     before, started = _cpu_seconds(), time.perf_counter()
     written = run()
     seconds, cpu = time.perf_counter() - started, _cpu_seconds() - before
@@ -219,6 +223,44 @@ def _run(name: str, batches: int, limit: int, latency_ms: float) -> dict[str, An
     return {**json.loads(lines[-1]), **counts}
 
 
+def together(processes: int, *, batches: int, limit: int, latency_ms: float) -> dict[str, Any]:
+    """Several processes of the provider on one account, with nothing in common but HubSpot's headers."""
+    import requests
+
+    options = ("--limit", str(limit), "--interval-ms", "10000", "--latency-ms", str(latency_ms), "--keep")
+    with bare_server(*options) as url:
+        command = [sys.executable, __file__, "--client", "provider", "--url", url, "--batches", str(batches)]
+        started = [
+            subprocess.Popen([*command, "--start-at", str(time.time() + 8)], stdout=subprocess.PIPE, text=True)
+            for _ in range(processes)
+        ]
+        outputs = [process.communicate()[0] for process in started]
+        counts = requests.get(f"{url}/counts", timeout=10).json()
+    seconds = [json.loads(output.splitlines()[-1])["seconds"] for output in outputs]
+    total = batches * processes
+    return {
+        "processes": processes,
+        "batches": batches,
+        "limit": limit,
+        "latency_ms": latency_ms,
+        "seconds": max(seconds),
+        "share": ideal_seconds(total, limit, latency_ms / 1000, 16 * processes) / max(seconds),
+        "rate_limited": counts["429"] / (total + counts["429"]),
+        "spread": (max(seconds) - min(seconds)) / max(seconds),
+    }
+
+
+def show_together(results: list[dict[str, Any]]) -> None:
+    """Print a table in Markdown."""
+    print("\n| processes | batches each | limit | latency | s | share | 429 | first to last |")
+    print("|---|---|---|---|---|---|---|---|")
+    for one in results:
+        print(
+            f"| {one['processes']} | {one['batches']} | {one['limit']} | {one['latency_ms']:g} ms "
+            f"| {one['seconds']:.1f} | {one['share']:.3f} | {one['rate_limited']:.1%} | {one['spread']:.1%} |"
+        )
+
+
 def show(results: list[dict[str, Any]]) -> None:
     """Print a table in Markdown."""
     print("| client | limit | latency | batches | s | rows/s | share | 429 | rows lost | CPU us/row | peak MB |")
@@ -238,8 +280,12 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument(
+        "--start-at", type=float, default=0.0, help="wait until this moment, so that several start together"
+    )
     options = parser.parse_args()
     if options.client:
+        START_AT[0] = options.start_at
         CLIENTS[options.client](options.url, options.batches)
         return
     batches, repeats = (100, 1) if options.quick else (options.batches, options.repeats)
@@ -257,6 +303,8 @@ def main() -> None:
         ]
         results.append(compare("provider, 64 in flight", batches=batches, limit=190, latency_ms=2_000, repeats=repeats))
     show(results)
+    if not options.quick:
+        show_together([together(4, batches=each, limit=190, latency_ms=300) for each in (100, 400)])
 
 
 if __name__ == "__main__":
