@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError
+from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError, SettingsError
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
@@ -184,6 +184,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
 
         options = SyncOptions(**{field: getattr(self, field) for field in SyncOptions.__dataclass_fields__})
         map_index = context["ti"].map_index
+        self._refuse_shared_state(context, map_index)
         return HubSpotHook(self.hubspot_conn_id).start_batch_update(
             self.object_type,
             self._given_rows(),
@@ -191,6 +192,19 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
             checkpoints=self._checkpoints(context),
         )
+
+    def _refuse_shared_state(self, context: Context, map_index: int | None) -> None:
+        """Mapped tasks must not share a file of ``skip_unchanged``: each would replace what the others remember."""
+        if self.skip_unchanged in (None, "hubspot") or map_index is None or map_index < 0:
+            return
+        task = context["dag"].get_task(self.task_id)
+        given = getattr(task, "partial_kwargs", vars(task)).get("skip_unchanged")
+        if isinstance(given, str) and "map_index" not in given:
+            raise SettingsError(
+                f"skip_unchanged={given!r} is one file for all mapped tasks, which would replace each other's: put "
+                "{{ ti.map_index }} into the path, if a record's rows always come to the same one of them, or compare "
+                'with HubSpot: skip_unchanged="hubspot"'
+            )
 
     def _checkpoints(self, context: Context) -> Checkpoints | None:
         from airflow_provider_hubbatch.checkpoints import Checkpoints  # noqa: PLC0415 - when the task runs

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.errors import SettingsError, SyncFailedError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # What fits an XCom without hurting the metadata database; results_path takes every row.
 MAX_KEPT_OUTCOMES = 1_000
@@ -145,6 +146,45 @@ def fold(outcomes: Iterable[RowOutcome], report: SyncReport) -> SyncReport:
     for outcome in outcomes:
         report.add(outcome)
     return report
+
+
+_SUMMED = (*(status.value for status in Status), "rows", "requests", "retries", "rate_limited", "resumed_rows")
+
+
+def combine(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """One summary of several syncs: rows and requests added up, times from the first start to the last end.
+
+    :param summaries: of :meth:`SyncReport.summary`; ``None`` for a sync that left none.
+    :returns: the same keys, and ``syncs``: how many there were. ``object_type`` and ``results_path`` are those that all
+        have in common, else ``None``.
+    """
+    told = [summary for summary in summaries if summary is not None]
+    categories: Counter[str] = Counter()
+    for summary in told:
+        categories.update(summary["rejected_by_category"])
+    started = min((one["started_at"] for one in told if one["started_at"]), default=None)
+    completed = max((one["completed_at"] for one in told if one["completed_at"]), default=None)
+    combined = {
+        "object_type": _in_common(told, "object_type"),
+        **{name: sum(one[name] for one in told) for name in _SUMMED},
+        "rejected_by_category": dict(categories.most_common()),
+        "results_path": _in_common(told, "results_path"),
+        "started_at": started,
+        "completed_at": completed,
+        "seconds": _seconds_between(started, completed),
+    }
+    return {name: combined[name] for name in SyncReport("").summary()} | {"syncs": len(told)}
+
+
+def _in_common(summaries: list[Mapping[str, Any]], name: str) -> Any:
+    values = {summary[name] for summary in summaries}
+    return values.pop() if len(values) == 1 else None
+
+
+def _seconds_between(started: str | None, completed: str | None) -> float:
+    if started is None or completed is None:
+        return 0.0
+    return round((datetime.fromisoformat(completed) - datetime.fromisoformat(started)).total_seconds(), 3)
 
 
 def _named(outcome: RowOutcome) -> str:
