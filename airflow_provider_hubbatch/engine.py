@@ -774,8 +774,9 @@ class Sync:
             return
         self._count_refusal(error, requests=1)
         if self._dispatcher.counters.refused > isolation.MAX_REFUSED_REQUESTS:
-            for item in group.all_inputs:
+            for item in group.inputs + group.suspects:
                 self._reject(item, error, note=" (not told apart from its batch: the sync's budget of errors is spent)")
+            self._add_groups(isolation.after_acceptance(isolation.Group((), aside=group.aside), bad_share=1.0))
             return
         decision = isolation.after_refusal(
             group,
@@ -989,6 +990,12 @@ _NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")
 
 
 def _systematic(error: ErrorInfo, streak: isolation.Streak) -> SystematicRefusalError:
+    if error.category == NO_ANSWER:
+        return SystematicRefusalError(
+            f"{streak.requests} replies in a row name none of the rows that were sent, and no error: what answers may not "
+            "be HubSpot (a proxy, a wrong host in the connection), or these are no records of this object type",
+            correlation_id=error.correlation_id,
+        )
     category, code, name = isolation.reason_of(error)
     what = f" of property {name!r}" if name else ""
     why = f"{category}{f' {code}' if code else ''}{what}"
