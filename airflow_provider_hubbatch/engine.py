@@ -992,8 +992,8 @@ _NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")
 def _systematic(error: ErrorInfo, streak: isolation.Streak) -> SystematicRefusalError:
     if error.category == NO_ANSWER:
         return SystematicRefusalError(
-            f"{streak.requests} replies in a row name none of the rows that were sent, and no error: what answers may not "
-            "be HubSpot (a proxy, a wrong host in the connection), or these are no records of this object type",
+            f"{streak.requests} replies in a row name none of the rows that were sent, and no error: what answers may "
+            "not be HubSpot (a proxy, a wrong host in the connection), or these are no records of this object type",
             correlation_id=error.correlation_id,
         )
     category, code, name = isolation.reason_of(error)
