@@ -44,11 +44,13 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": "HubSpot",
                 "conn-fields": _connection_fields(),
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "login", "port"],
+                    # not the port: Airflow 3.3's button refuses to test a connection that has none
+                    "hidden-fields": ["schema", "login"],
                     "relabeling": {"host": "Base URL", "password": "Access token"},
                     "placeholders": {
                         "host": "https://api.hubapi.com",
-                        "password": "pat-na1-... of a service key or private app; empty for OAuth",
+                        "port": "443 (Airflow 3.3's Test button needs one)",
+                        "password": "pat-na1-... (empty for OAuth)",
                     },
                 },
             }
