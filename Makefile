@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test lint format bench clean
+.PHONY: help demo airflow test test-matrix lint format bench clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Run the example DAG in a real Airflow against a local HubSpot, and show what happened
 	@$(BIN)/python -m demo.run_demo
@@ -19,6 +19,9 @@ airflow: $(READY)  ## Airflow's web page with the example DAGs and a local HubSp
 
 test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-matrix: $(READY)  ## The tests that touch Airflow, on every version of it and every Python found (MATRIX_ARGS="--only 3.0")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/run_matrix.py $(MATRIX_ARGS)
 
 lint: $(READY)  ## Ruff and mypy, as CI runs them
 	$(BIN)/ruff check .
@@ -36,7 +39,7 @@ bench: $(READY)  ## Measure: rows per second, memory, import time
 	done
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) .demo .airflow .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) .venv-matrix .demo .airflow .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, made once and again when what it is made of changes.

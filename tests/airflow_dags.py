@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
 from demo.dag_run import DagResult, run_dag
 
-__all__ = ["DagResult", "RunDag", "run_dag_file"]
+__all__ = ["DagResult", "RunDag", "TaskRecord", "rendered_fields", "run_dag_file"]
 
 
 class RunDag(Protocol):
@@ -37,3 +38,46 @@ def run_dag_file(dags_folder: Path, source: Path | str, dag_id: str | None, conf
         return run_dag(path, dag_id, conf)
     finally:
         path.unlink()
+
+
+class TaskRecord:
+    """What failed tasks leave for a test: the callback ``NOTE`` of :attr:`source` notes exception and try.
+
+    :param path: the file that the callback writes to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def source(self) -> str:
+        """The text to put before a DAG's: it defines ``NOTE``, an ``on_failure_callback`` and ``on_retry_callback``."""
+        return f"""
+def NOTE(context):
+    import json
+    error, ti = context.get("exception"), context["ti"]
+    noted = {{"task": ti.task_id, "try": ti.try_number, "class": type(error).__name__, "message": str(error)}}
+    with open({str(self._path)!r}, "a") as file:
+        file.write(json.dumps(noted) + "\\n")
+"""
+
+    def of(self, task_id: str) -> list[dict[str, Any]]:
+        """What was noted of a task, try by try."""
+        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        return [noted for noted in map(json.loads, lines) if noted["task"] == task_id]
+
+
+def rendered_fields(result: DagResult, task_id: str) -> dict[str, Any]:
+    """What the page "Rendered Templates" shows of a task."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    shown = select(RenderedTaskInstanceFields).where(
+        RenderedTaskInstanceFields.dag_id == result.dag_id,
+        RenderedTaskInstanceFields.run_id == result.run_id,
+        RenderedTaskInstanceFields.task_id == task_id,
+    )
+    with create_session() as session:
+        (entry,) = session.scalars(shown)
+        return dict(entry.rendered_fields)
