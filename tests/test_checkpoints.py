@@ -1,0 +1,134 @@
+"""Checkpoints in a state store: written by time, read if they fit, and never in a sync's way."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_hubbatch.checkpoints import KEY, SAVE_EVERY_SECONDS, Checkpoints
+from airflow_provider_hubbatch.core.checkpoint import RowsDigest
+from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.report import SyncReport
+from tests.resume.resuming import DictStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The engine looks at the clock once a second
+TICK_SECONDS = 1.0
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def save(checkpoints: Checkpoints, outcomes: Sequence[RowOutcome], *, rows: int = 10) -> None:
+    """Note these outcomes of so many rows, and save."""
+    report, digest = SyncReport("contacts"), RowsDigest()
+    digest.add([Input(row, row, str(row), str(row), {}) for row in range(rows)])
+    for outcome in outcomes:
+        report.add(outcome)
+        checkpoints.note(outcome)
+    checkpoints.save(report, digest, result_parts=0, seconds=1.0)
+
+
+def outcomes_of(*statuses: Status) -> list[RowOutcome]:
+    return [RowOutcome(row, str(row), status) for row, status in enumerate(statuses)]
+
+
+def test_what_was_saved_is_loaded() -> None:
+    """Rows that are settled are, those that a retry sends again aren't, and the counts are of the settled ones."""
+    store = DictStore()
+    checkpoints = Checkpoints(store)
+    assert checkpoints.load("settings") is None
+    save(checkpoints, outcomes_of(Status.UPDATED, Status.NOT_SENT, Status.UNKNOWN, Status.REJECTED, Status.UNCHANGED))
+    loaded = Checkpoints(store).load("settings")
+    assert loaded is not None
+    assert list(loaded.settled) == [(0, 1), (3, 5)]
+    assert loaded.counts == {Status.UPDATED: 1, Status.REJECTED: 1, Status.UNCHANGED: 1}
+    assert [one.row for one in loaded.rejected] == [3]
+
+
+def test_a_resumed_sync_saves_all_of_both_tries() -> None:
+    """The checkpoint of a second try is about the first one's rows too."""
+    store = DictStore()
+    first = Checkpoints(store)
+    first.load("settings")
+    save(first, outcomes_of(Status.UPDATED, Status.UPDATED))
+    second = Checkpoints(store)
+    loaded = second.load("settings")
+    assert loaded is not None
+    second.resume(loaded)
+    for outcome in (RowOutcome(2, "2", Status.UPDATED), RowOutcome(3, "3", Status.REJECTED)):
+        second.note(outcome)
+    report, digest = SyncReport("contacts", outcomes=None), RowsDigest()
+    digest.add([Input(row, row, str(row), str(row), {}) for row in range(10)])
+    second.save(report, digest, result_parts=1, seconds=2.0)
+    third = Checkpoints(store).load("settings")
+    assert third is not None
+    assert (len(third.settled), third.counts) == (4, {Status.UPDATED: 3, Status.REJECTED: 1})
+
+
+def test_a_checkpoint_is_due_in_time() -> None:
+    """With the engine's tick, two checkpoints are never more than five seconds apart."""
+    clock = Clock()
+    checkpoints = Checkpoints(DictStore(), clock=clock)
+    assert not checkpoints.due
+    clock.seconds = SAVE_EVERY_SECONDS
+    assert checkpoints.due
+    save(checkpoints, [])
+    assert not checkpoints.due
+    assert SAVE_EVERY_SECONDS + TICK_SECONDS < 5.0
+
+
+@pytest.mark.parametrize("settings", ["other", ""])
+def test_a_checkpoint_of_other_settings_is_dropped(settings: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not used, the log says why, and it is gone before anything else is written."""
+    store = DictStore()
+    checkpoints = Checkpoints(store)
+    checkpoints.load("settings")
+    save(checkpoints, outcomes_of(Status.UPDATED))
+    assert Checkpoints(store).load(settings) is None
+    assert "Starting over: the settings have changed" in caplog.text
+    assert store.texts == {}
+
+
+def test_a_damaged_checkpoint_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it is, it is no reason to fail."""
+    store = DictStore()
+    store.set(KEY, {"version": 0})
+    assert Checkpoints(store).load("settings") is None
+    assert "Starting over: the checkpoint of an earlier try can't be used, it is of another version" in caplog.text
+    assert store.texts == {}
+
+
+@pytest.mark.parametrize("broken", ["get", "set", "delete"])
+def test_a_store_that_raises_is_no_reason_to_fail(broken: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Its failures are warnings, without what the store said: that may hold anything."""
+    checkpoints = Checkpoints(DictStore(broken))
+    with caplog.at_level(logging.WARNING):
+        assert checkpoints.load("settings") is None
+        save(checkpoints, outcomes_of(Status.UPDATED))
+        checkpoints.drop()
+    assert "(RuntimeError)" in caplog.text
+    assert "today" not in caplog.text
+
+
+def test_gaps_without_end_cost_the_checkpoint_only(caplog: pytest.LogCaptureFixture) -> None:
+    """A checkpoint that would be too large isn't written; the last one stays."""
+    store = DictStore()
+    checkpoints = Checkpoints(store)
+    save(checkpoints, outcomes_of(Status.UPDATED))
+    before = dict(store.texts)
+    gaps = [RowOutcome(row * (3 + row % 7) ** 2, str(row), Status.UPDATED) for row in range(1, 60_000)]
+    save(checkpoints, gaps, rows=1)
+    assert "No checkpoint is saved" in caplog.text
+    assert store.texts == before
