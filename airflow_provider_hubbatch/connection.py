@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "https://api.hubapi.com"
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
+# As requests takes them; without a scheme it is http
+_PROXY = re.compile(r"((https?|socks4a?|socks5h?)://)?[^:/@\s]", re.IGNORECASE)
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
@@ -170,7 +173,7 @@ class _Extra:
             value = _object(value) or {"http": value, "https": value}
         if value is None:
             return None
-        if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        if isinstance(value, dict) and all(isinstance(one, str) and _PROXY.match(one) for one in value.values()):
             return value
         raise self.wrong("proxies", 'an object such as {"https": "http://proxy:3128"}')
 

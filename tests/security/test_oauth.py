@@ -232,4 +232,4 @@ def test_oauth_secrets_are_known_to_the_masker() -> None:
     token = token_of(lambda *_: Reply(200, {}, json.dumps(body).encode()))
     token.authorization()
     assert token.secrets() == ["client-5ecret", "refresh-t0ken", "acc3ss", "n3w-refresh"]
-    assert token.scopes == {"a"}
+    assert token.scopes == frozenset({"a"})
