@@ -22,7 +22,7 @@ DEFAULT_HOST = "https://api.hubapi.com"
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 # As requests takes them; without a scheme it is http
-_PROXY = re.compile(r"((https?|socks4a?|socks5h?)://)?[^:/@\s]", re.IGNORECASE)
+_PROXY = re.compile(r"(?:(?:https?|socks4a?|socks5h?)://|(?!.*://))[^:/@\s]", re.IGNORECASE)
 _FALSE = frozenset({"false", "0", "no", "off"})
 
 
