@@ -92,7 +92,7 @@ def test_every_type_of_sqlite(tmp_path: Path, companies: HubSpotSandbox, connect
     path = tmp_path / "warehouse.db"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
-            "create table t (id integer, big integer, share real, name text, subscribed, day, seen, nothing)"
+            "create table t (id integer, big integer, share real, name text, subscribed, day, seen, [nothing])"
         )
         database.executemany(
             "insert into t values (?, ?, ?, ?, ?, ?, ?, null)",
