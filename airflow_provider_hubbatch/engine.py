@@ -1,34 +1,21 @@
-"""The one loop that sends, waits, retries and accounts for every row.
+"""The one loop that feeds rows to the dispatcher, reads the replies, and accounts for every row.
 
-:class:`Dispatcher` carries single requests through pacing and retries; :class:`Sync` feeds rows into it and reads
-the replies. Both decide nothing themselves: what to do is asked of ``core``, and what touches the world (the
-transport with its sender threads, the clock, randomness) is passed in, so that tests run the whole of it on a
-simulated clock.
+It decides nothing: what a reply says and what to do about it is asked of ``core``.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
-import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core import isolation, protocol, retry
 from airflow_provider_hubbatch.core.batching import Lanes
 from airflow_provider_hubbatch.core.errors import (
-    AuthenticationError,
-    DailyQuotaError,
     HubSpotError,
-    MissingScopesError,
-    RequestRefusedError,
-    SettingsError,
     SyncStoppedError,
-    SystematicRefusalError,
-    UnavailableError,
 )
+from airflow_provider_hubbatch.core.failures import fatal_error, quota_error, settings_error, systematic_error
 from airflow_provider_hubbatch.core.lookup import (
     NO_ANSWER,
     NOT_FOUND,
@@ -39,7 +26,6 @@ from airflow_provider_hubbatch.core.lookup import (
     resolved,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
 from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, reconcile, reconcile_read_back
 from airflow_provider_hubbatch.core.values import order_key
 
@@ -48,312 +34,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.lookup import Lookup
     from airflow_provider_hubbatch.core.protocol import BatchUpdate, ErrorInfo, Record, Reply, Request
-    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
-
-# The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
-_TICK_SECONDS = 1.0
+    from airflow_provider_hubbatch.dispatcher import Counters, Dispatcher, Done, Transport
 
 # After a stop, requests under way get this long to be answered. Airflow ends a killed task about 5 s after it asked
 # (seen with 3.3); the checkpoint and the XComs must fit into what is left.
 STOP_GRACE_SECONDS = 3.0
 
-_TOO_MANY = 429
-
-# Calls of the day that a sync doesn't use up: with them it asks when the day begins anew (api-usage, else the account's
-# time zone), which a spent quota may refuse to tell.
-_CALLS_TO_ASK = 2
 
 # A reply that says PENDING or PROCESSING is read back after this long.
 _PENDING_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """How one request ended, as the transport saw it.
-
-    :param tag: what the request was submitted with.
-    :param reply: HubSpot's reply, or ``None``.
-    :param failure: why there is none.
-    :param detail: the transport's words for that, without secrets.
-    :param crash: an exception that no retry mends: it ends the sync.
-    :param sent: ``False`` if the reply is not the request's own: its token could not be had.
-    :param sent_at: seconds on the transport's clock, taken right before sending.
-    :param ended_at: the same, taken once the whole reply had been read.
-    """
-
-    tag: int
-    sent_at: float
-    ended_at: float
-    reply: Reply | None = None
-    failure: retry.FailureKind | None = None
-    detail: str = ""
-    crash: Exception | None = None
-    sent: bool = True
-
-
-class Transport(Protocol):
-    """Sends requests side by side; the engine talks to it from one thread."""
-
-    def submit(self, tag: int, request: Request) -> None:
-        """Start a request; returns at once."""
-
-    def wait(self, timeout_seconds: float) -> list[Completion]:
-        """What has ended, as soon as there is something; nothing after the timeout, which it sleeps through if idle."""
-
-    def wake(self) -> None:
-        """End a ``wait`` that is under way, from another thread or a signal handler."""
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the sync has spent.
-
-    :param requests: requests sent, retries among them.
-    :param retries: requests sent again after a failure.
-    :param rate_limited: replies 429.
-    :param refused: requests that HubSpot refused for their content: isolation's cost.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    refused: int = 0
-
-
-@dataclass(slots=True)
-class _Call:
-    request: Request
-    purpose: Any
-    reads: bool = False
-    attempt: int = 0
-    started_at: float | None = None
-    maybe_applied: bool = False
-    ticket: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A request has come to its end, retries included.
-
-    :param purpose: what it was sent for.
-    :param reply: the 2xx reply, or the last one.
-    :param verdict: ``None`` for a 2xx; else why it is over.
-    :param failure: what was wrong, where ``verdict`` is not ``None``.
-    :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
-    :param crash: an exception of the transport's that ends everything.
-    """
-
-    purpose: Any
-    reply: Reply | None
-    verdict: retry.Refused | retry.Stop | None = None
-    failure: retry.Failure | None = None
-    maybe_applied: bool = False
-    crash: Exception | None = None
-
-
-class Dispatcher:
-    """Carries requests through pacing and retries, many side by side.
-
-    :param max_in_flight: requests under way at once, those waiting for their retry among them: when HubSpot is
-        down, nothing new is started.
-    :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.
-    """
-
-    def __init__(
-        self,
-        *,
-        transport: Transport,
-        limiter: RateLimiter,
-        random: Callable[[], float],
-        max_in_flight: int,
-        policy: retry.RetryPolicy | None = None,
-        counters: Counters | None = None,
-        daily_reserve: float | None = None,
-    ) -> None:
-        self.daily_reserve = daily_reserve
-        self.counters = counters or Counters()
-        self.limiter = limiter
-        self._transport = transport
-        self._random = random
-        self._max_in_flight = max_in_flight
-        self._policy = policy or retry.RetryPolicy()
-        self._in_flight: dict[int, _Call] = {}
-        self._delayed: list[tuple[float, int, _Call]] = []
-        self._tags = itertools.count()
-
-    @property
-    def pending(self) -> int:
-        """Requests under way or waiting for their retry."""
-        return len(self._in_flight) + len(self._delayed)
-
-    @property
-    def in_flight(self) -> int:
-        """Requests under way."""
-        return len(self._in_flight)
-
-    @property
-    def quota_spent(self) -> bool:
-        """Whether one more request could eat into the calls of the day that are to be left."""
-        left = self.limiter.daily_remaining
-        if self.daily_reserve is None or left is None:
-            return False
-        reserve = self.daily_reserve
-        if isinstance(reserve, float):
-            reserve *= self.limiter.daily or 0
-        return left - len(self._in_flight) <= reserve + _CALLS_TO_ASK
-
-    def may_send(self) -> bool:
-        """Whether a new request may go now; those that wait for a retry go first."""
-        return self.pending < self._max_in_flight and not self._due() and self._room()
-
-    def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0, reads: bool = False) -> None:
-        """Send a request, at once or later.
-
-        :param reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
-        """
-        call = _Call(request, purpose, reads)
-        if after_seconds > 0:
-            self._delay(call, after_seconds)
-        else:
-            self._submit(call)
-
-    def send_due(self) -> None:
-        """Send again what waits for its retry, as far as its time has come and the limit allows."""
-        while self._due() and self._room():
-            self._submit(heapq.heappop(self._delayed)[2])
-
-    def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS) -> list[Done]:
-        """Wait until something has ended, a retry is due, or (if something is to be sent) the limit allows it.
-
-        :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
-        """
-        timeout = min(at_most_seconds, self._seconds_to_next_send(wants_to_send=wants_to_send))
-        return self._ended_of(self._transport.wait(timeout))
-
-    def wait_for_replies(self, at_most_seconds: float) -> list[Done]:
-        """Wait until something under way has ended; nothing more will be sent."""
-        return self._ended_of(self._transport.wait(at_most_seconds))
-
-    def abandon(self) -> list[tuple[Any, bool]]:
-        """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
-        waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
-        under_way = [(call.purpose, True) for call in self._in_flight.values()]
-        self._in_flight.clear()
-        self._delayed.clear()
-        return under_way + waiting
-
-    def _seconds_to_next_send(self, *, wants_to_send: bool) -> float:
-        now = self._transport.now()
-        until_due = self._delayed[0][0] - now if self._delayed else math.inf
-        if until_due > 0 and not (wants_to_send and self.pending < self._max_in_flight):
-            return until_due
-        if len(self._in_flight) >= self._max_in_flight or self.quota_spent:
-            return math.inf
-        return min(self.limiter.wait_seconds(now), until_due) if until_due > 0 else self.limiter.wait_seconds(now)
-
-    def _room(self) -> bool:
-        return (
-            len(self._in_flight) < self._max_in_flight
-            and not self.quota_spent
-            and self.limiter.wait_seconds(self._transport.now()) <= 0
-        )
-
-    def _due(self) -> bool:
-        return bool(self._delayed) and self._delayed[0][0] <= self._transport.now()
-
-    def _ended_of(self, completions: list[Completion]) -> list[Done]:
-        ended = [self._ended(completion) for completion in completions]
-        return [done for done in ended if done is not None]
-
-    def _delay(self, call: _Call, seconds: float) -> None:
-        heapq.heappush(self._delayed, (self._transport.now() + seconds, next(self._tags), call))
-
-    def _submit(self, call: _Call) -> None:
-        now = self._transport.now()
-        tag = next(self._tags)
-        call.attempt += 1
-        call.started_at = now if call.started_at is None else call.started_at
-        call.ticket = self.limiter.sent(now)
-        self.counters.requests += 1
-        self.counters.retries += call.attempt > 1
-        self._in_flight[tag] = call
-        self._transport.submit(tag, call.request)
-
-    def _ended(self, completion: Completion) -> Done | None:
-        call = self._in_flight.pop(completion.tag, None)
-        if call is None:  # abandoned before
-            return None
-        if completion.crash is not None:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            return Done(call.purpose, None, crash=completion.crash, maybe_applied=call.maybe_applied)
-        failure = self._account(call, completion)
-        if failure is None:
-            return Done(call.purpose, completion.reply)
-        decision = retry.decide(
-            failure,
-            attempt=call.attempt,
-            elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
-            policy=self._policy,
-            random=self._random,
-        )
-        if isinstance(decision, retry.Retry):
-            if decision.pause_seconds > 0:
-                self.limiter.pause(completion.ended_at + decision.pause_seconds)
-            self._delay(call, decision.after_seconds)
-            return None
-        return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
-
-    def _account(self, call: _Call, completion: Completion) -> retry.Failure | None:
-        """Tell the limiter how it ended, and read what went wrong, if anything."""
-        reply = completion.reply
-        if reply is None:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            kind = completion.failure or retry.FailureKind.CUT
-            call.maybe_applied |= kind in (retry.FailureKind.CUT, retry.FailureKind.TIMEOUT)
-            return retry.Failure(kind=kind, message=completion.detail)
-        if not completion.sent:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            return retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
-        self.limiter.answered(
-            call.ticket,
-            sent_at=completion.sent_at,
-            answered_at=completion.ended_at,
-            headers=RateLimitHeaders.parse(reply.headers),
-            rate_limited=reply.status == _TOO_MANY,
-        )
-        if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
-            if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
-                return retry.failure_from_reply(reply.status, reply.headers, None)
-            return None
-        self.counters.rate_limited += reply.status == _TOO_MANY
-        call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
-        failure = retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
-        # the words become those of exceptions, and these a log's: no row's value may get there
-        return failure if call.request.body is None else retry.unquoted(failure)
-
-
-def call(dispatcher: Dispatcher, request: Request) -> Reply:
-    """Send one request, with pacing and retries.
-
-    :returns: the 2xx reply.
-    :raises HubSpotError: by its class who acts next.
-    """
-    while not dispatcher.may_send():
-        dispatcher.wait(wants_to_send=True)
-    dispatcher.send(request, None, reads=True)
-    ended: list[Done] = []
-    while not ended:
-        dispatcher.send_due()
-        ended = dispatcher.wait(wants_to_send=False)
-    done = ended[0]
-    if done.crash is not None:
-        raise done.crash
-    if done.verdict is not None or done.reply is None:
-        raise _fatal(done.verdict or retry.Refused("no reply"), done.failure, _error_of(done))
-    return done.reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,7 +221,11 @@ class Sync:
 
     def _send(self) -> None:
         if self._dispatcher.quota_spent and not self._dispatcher.in_flight and not self._finished():
-            self._state.fatal = _quota_spent(self._dispatcher.limiter, self._dispatcher.daily_reserve)
+            self._state.fatal = quota_error(
+                self._dispatcher.limiter.daily_remaining or 0,
+                self._dispatcher.limiter.daily,
+                self._dispatcher.daily_reserve,
+            )
         if self._state.fatal is None:
             self._dispatcher.send_due()
         while self._state.fatal is None and self._has_work() and self._dispatcher.may_send():
@@ -626,14 +319,14 @@ class Sync:
             case None:
                 self._read_read_back(job, done.reply)
             case retry.Refused() if isinstance(job, LookupJob):
-                self._refuse_lookup(job, _error_of(done))
+                self._refuse_lookup(job, done.error)
             case verdict if isinstance(job, _ReadBack) and not _ends_the_sync(verdict):
-                self._settle_unanswered(job.inputs, _error_of(done))
+                self._settle_unanswered(job.inputs, done.error)
             case retry.Refused():
                 self._dispatcher.counters.refused += 1
-                self._after_refusal(job.group, _error_of(done))
+                self._after_refusal(job.group, done.error)
             case verdict:
-                self._state.fatal = self._state.fatal or _fatal(verdict, done.failure)
+                self._state.fatal = self._state.fatal or fatal_error(verdict, done.failure)
 
     # --- lookups -----------------------------------------------------------------------------------------------
 
@@ -653,9 +346,9 @@ class Sync:
         if lookups is None:
             return
         counters.refused += 1
-        settings_error = _about_settings(error, self._plan.update.object_type, lookups.lookup.id_property)
-        if settings_error is not None:
-            self._state.fatal = self._state.fatal or settings_error
+        wrong = settings_error(error, self._plan.update.object_type, lookups.lookup.id_property)
+        if wrong is not None:
+            self._state.fatal = self._state.fatal or wrong
             return
         self._count_refusal(error, requests=1)
         self._todo += lookups.refuse(job, error, split=counters.refused <= isolation.MAX_REFUSED_REQUESTS)
@@ -768,9 +461,9 @@ class Sync:
     # --- refusals ----------------------------------------------------------------------------------------------
 
     def _after_refusal(self, group: isolation.Group, error: ErrorInfo) -> None:
-        settings_error = _about_settings(error, self._plan.update.object_type, self._plan.update.id_property)
-        if settings_error is not None:
-            self._state.fatal = self._state.fatal or settings_error
+        wrong = settings_error(error, self._plan.update.object_type, self._plan.update.id_property)
+        if wrong is not None:
+            self._state.fatal = self._state.fatal or wrong
             return
         self._count_refusal(error, requests=1)
         if self._dispatcher.counters.refused > isolation.MAX_REFUSED_REQUESTS:
@@ -792,7 +485,7 @@ class Sync:
     def _count_refusal(self, error: ErrorInfo, *, requests: int = 0, rows: int = 0) -> None:
         self._state.streak = self._state.streak.refused(error, requests=requests, rows=rows)
         if self._state.streak.systematic and self._state.fatal is None:
-            self._state.fatal = _systematic(error, self._state.streak)
+            self._state.fatal = systematic_error(error, self._state.streak)
 
     def _add_groups(self, groups: Iterable[isolation.Group]) -> None:
         self._todo += [_Update(group) for group in groups if group.inputs]
@@ -899,109 +592,3 @@ def _merged(item: Input, record: Record) -> RowOutcome:
 def _ends_the_sync(verdict: retry.Refused | retry.Stop) -> bool:
     """Whether a read-back that went wrong is about more than its own rows: not so without the scope to read."""
     return isinstance(verdict, retry.Stop) and verdict.kind is not retry.StopKind.ACCESS
-
-
-def _error_of(done: Done) -> ErrorInfo:
-    return protocol.parse_error(done.reply.status, done.reply.body) if done.reply else protocol.NO_REPLY
-
-
-def _fatal(
-    verdict: retry.Refused | retry.Stop, failure: retry.Failure | None, said: ErrorInfo | None = None
-) -> HubSpotError:
-    """The exception for a verdict that ends a request for good.
-
-    :param said: HubSpot's error, for the caller of a single request.
-    """
-    correlation_id = failure.correlation_id if failure else None
-    status = (failure.status if failure else None) or 0
-    match verdict:
-        case retry.Stop(kind=retry.StopKind.ACCESS) if status == 401:  # noqa: PLR2004 - HTTP's own
-            return AuthenticationError(
-                f"HubSpot doesn't accept the access token: {verdict.reason}. Put a valid one into the connection's "
-                "password: that of a service key or private app, not an API key (with OAuth: install the app again)",
-                correlation_id=correlation_id,
-            )
-        case retry.Stop(kind=retry.StopKind.ACCESS):
-            scopes = failure.scopes if failure else ()
-            wanted = f"the scopes {', '.join(scopes)}" if scopes else "the scopes that this needs"
-            return MissingScopesError(
-                f"HubSpot forbids this to the access token: {verdict.reason}. Give its app {wanted}",
-                scopes=scopes,
-                correlation_id=correlation_id,
-            )
-        case retry.Stop(kind=retry.StopKind.DAILY_QUOTA):
-            return DailyQuotaError(
-                f"the account's calls of the day are spent: {verdict.reason}",
-                retry_after_seconds=verdict.after_seconds,
-                correlation_id=correlation_id,
-            )
-        case retry.Stop(kind=retry.StopKind.SETTINGS):
-            return SettingsError(verdict.reason, correlation_id=correlation_id)
-        case retry.Stop():
-            return UnavailableError(
-                f"HubSpot is not available: {verdict.reason}",
-                retry_after_seconds=verdict.after_seconds,
-                correlation_id=correlation_id,
-            )
-        case retry.Refused():
-            category = failure.category if failure else None
-            return RequestRefusedError(
-                f"HubSpot refused the request: {verdict.reason}{_problems(said)}",
-                status=status,
-                category=category,
-                correlation_id=correlation_id,
-                hubspot_message=said.message if said else None,
-            )
-
-
-def _problems(said: ErrorInfo | None) -> str:
-    """``; INVALID_OPTION of 'industry'``: what an error says of properties, without the values."""
-    found = dict.fromkeys((one.code or "refused", one.name) for one in (said.properties if said else ()))
-    named = [f"{code} of {name!r}" if name else code for code, name in itertools.islice(found, 5)]
-    return f"; {', '.join(named)}" if named else ""
-
-
-def _quota_spent(limiter: RateLimiter, reserve: float | None) -> DailyQuotaError:
-    left, daily = limiter.daily_remaining or 0, limiter.daily
-    of = f" of {daily:,}" if daily else ""
-    kept = f"; daily_quota_reserve={reserve} keeps the others" if reserve else ""
-    return DailyQuotaError(f"the account's calls of the day are spent ({left:,}{of} are left{kept})")
-
-
-def _about_settings(error: ErrorInfo, object_type: str, id_property: str | None) -> SettingsError | None:
-    """The refusals that are about the whole sync, whatever its rows (hubspot.com: live replies, no category)."""
-    # the beginning only: further on, words may be a row's
-    message = error.message.lower()
-    if message.startswith("unable to infer object type"):
-        return SettingsError(
-            f"object_type {object_type!r} is unknown to this HubSpot account",
-            correlation_id=error.correlation_id,
-        )
-    if _NON_UNIQUE.match(message) and id_property is not None:
-        return SettingsError(
-            f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
-            "a property that was created with unique values, or None with record ids",
-            correlation_id=error.correlation_id,
-        )
-    return None
-
-
-_NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")
-
-
-def _systematic(error: ErrorInfo, streak: isolation.Streak) -> SystematicRefusalError:
-    if error.category == NO_ANSWER:
-        return SystematicRefusalError(
-            f"{streak.requests} replies in a row name none of the rows that were sent, and no error: what answers may "
-            "not be HubSpot (a proxy, a wrong host in the connection), or these are no records of this object type",
-            correlation_id=error.correlation_id,
-        )
-    category, code, name = isolation.reason_of(error)
-    what = f" of property {name!r}" if name else ""
-    why = f"{category}{f' {code}' if code else ''}{what}"
-    seen = f"{streak.requests} requests and {streak.rows} more rows" if streak.rows else f"{streak.requests} requests"
-    return SystematicRefusalError(
-        f"HubSpot refuses everything for one and the same reason, {why}: {seen} in a row, nothing accepted in "
-        "between. Mend the column or the mapping; the rows that were not sent are not_sent",
-        correlation_id=error.correlation_id,
-    )

@@ -30,7 +30,7 @@ from airflow_provider_hubbatch.core.errors import (
 )
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
-from airflow_provider_hubbatch.engine import Counters, Dispatcher, call
+from airflow_provider_hubbatch.dispatcher import Counters, Dispatcher, call
 from airflow_provider_hubbatch.run import BatchUpdateRun
 from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport, exchange
 

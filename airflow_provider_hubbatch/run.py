@@ -30,7 +30,8 @@ from airflow_provider_hubbatch.core.model import Chunk, Input
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
-from airflow_provider_hubbatch.engine import Counters, Plan, Sync
+from airflow_provider_hubbatch.dispatcher import Counters
+from airflow_provider_hubbatch.engine import Plan, Sync
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.progress import ProgressLog, closing_line
 from airflow_provider_hubbatch.results import ResultFiles

@@ -16,7 +16,7 @@ from airflow_provider_hubbatch.auth import RefreshUnansweredError
 from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.retry import FailureKind
-from airflow_provider_hubbatch.engine import Completion
+from airflow_provider_hubbatch.dispatcher import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "": frozenset[str](),  # the package itself: every DAG file that names the operator pays for it
     "core": frozenset({"core"}),
     "exceptions": frozenset({"core"}),
-    "engine": frozenset({"core", "engine"}),
+    "dispatcher": frozenset({"core", "dispatcher"}),
+    "engine": frozenset({"core", "dispatcher", "engine"}),
     "sandbox": frozenset({"sandbox"}),
 }
 
@@ -33,6 +34,7 @@ IMPURE = frozenset(
 )
 NOT_FOR = {
     "core": IMPURE,
+    "dispatcher": frozenset({"airflow", "numpy", "pandas", "pyarrow", "requests", "time"}),
     "engine": frozenset({"airflow", "numpy", "pandas", "pyarrow", "requests", "time"}),
     "sandbox": frozenset({"airflow", "numpy", "pandas", "pyarrow"}),
 }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_hubbatch.auth import Token
-    from airflow_provider_hubbatch.engine import Completion
+    from airflow_provider_hubbatch.dispatcher import Completion
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 SECRET = "hunter2"

@@ -21,7 +21,8 @@ from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.core.retry import FailureKind, RetryPolicy
 from airflow_provider_hubbatch.core.values import equal_values, order_key
-from airflow_provider_hubbatch.engine import Completion, Counters, Dispatcher, Plan, Progress, Sync
+from airflow_provider_hubbatch.dispatcher import Completion, Counters, Dispatcher
+from airflow_provider_hubbatch.engine import Plan, Progress, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch import engine
+from airflow_provider_hubbatch import dispatcher, engine
 from airflow_provider_hubbatch.core import batching, isolation, lookup, reconcile
 from airflow_provider_hubbatch.core.errors import (
     AuthenticationError,
@@ -230,7 +230,7 @@ def test_engine_interrupted_by_a_crash_accounts_for_every_row() -> None:
     assert_accounted(run, read_by(run))
 
 
-INTERRUPTIBLE = {module.__file__ for module in (engine, batching, isolation, lookup, reconcile)}
+INTERRUPTIBLE = {module.__file__ for module in (dispatcher, engine, batching, isolation, lookup, reconcile)}
 
 
 def _interrupted_at(line: int, run: Run) -> int:

@@ -1,0 +1,326 @@
+"""Single requests: paced, retried, many side by side. It decides nothing: what to do is asked of ``core``.
+
+The transport (with its sender threads), the clock and randomness are passed in, so that tests run the whole of it on a
+simulated clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_hubbatch.core import protocol, retry
+from airflow_provider_hubbatch.core.failures import fatal_error
+from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_hubbatch.core.protocol import ErrorInfo, Reply, Request
+    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+
+# The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
+_TICK_SECONDS = 1.0
+
+_TOO_MANY = 429
+
+# Calls of the day that a sync doesn't use up: with them it asks when the day begins anew (api-usage, else the account's
+# time zone), which a spent quota may refuse to tell.
+_CALLS_TO_ASK = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """How one request ended, as the transport saw it.
+
+    :param tag: what the request was submitted with.
+    :param reply: HubSpot's reply, or ``None``.
+    :param failure: why there is none.
+    :param detail: the transport's words for that, without secrets.
+    :param crash: an exception that no retry mends: it ends the sync.
+    :param sent: ``False`` if the reply is not the request's own: its token could not be had.
+    :param sent_at: seconds on the transport's clock, taken right before sending.
+    :param ended_at: the same, taken once the whole reply had been read.
+    """
+
+    tag: int
+    sent_at: float
+    ended_at: float
+    reply: Reply | None = None
+    failure: retry.FailureKind | None = None
+    detail: str = ""
+    crash: Exception | None = None
+    sent: bool = True
+
+
+class Transport(Protocol):
+    """Sends requests side by side; the engine talks to it from one thread."""
+
+    def submit(self, tag: int, request: Request) -> None:
+        """Start a request; returns at once."""
+
+    def wait(self, timeout_seconds: float) -> list[Completion]:
+        """What has ended, as soon as there is something; nothing after the timeout, which it sleeps through if idle."""
+
+    def wake(self) -> None:
+        """End a ``wait`` that is under way, from another thread or a signal handler."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the sync has spent.
+
+    :param requests: requests sent, retries among them.
+    :param retries: requests sent again after a failure.
+    :param rate_limited: replies 429.
+    :param refused: requests that HubSpot refused for their content: isolation's cost.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class _Call:
+    request: Request
+    purpose: Any
+    reads: bool = False
+    attempt: int = 0
+    started_at: float | None = None
+    maybe_applied: bool = False
+    ticket: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request has come to its end, retries included.
+
+    :param purpose: what it was sent for.
+    :param reply: the 2xx reply, or the last one.
+    :param verdict: ``None`` for a 2xx; else why it is over.
+    :param failure: what was wrong, where ``verdict`` is not ``None``.
+    :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
+    :param crash: an exception of the transport's that ends everything.
+    """
+
+    purpose: Any
+    reply: Reply | None
+    verdict: retry.Refused | retry.Stop | None = None
+    failure: retry.Failure | None = None
+    maybe_applied: bool = False
+    crash: Exception | None = None
+
+    @property
+    def error(self) -> ErrorInfo:
+        """What HubSpot says in a reply that is no 2xx."""
+        return protocol.parse_error(self.reply.status, self.reply.body) if self.reply else protocol.NO_REPLY
+
+
+class Dispatcher:
+    """Carries requests through pacing and retries, many side by side.
+
+    :param max_in_flight: requests under way at once, those waiting for their retry among them: when HubSpot is
+        down, nothing new is started.
+    :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        limiter: RateLimiter,
+        random: Callable[[], float],
+        max_in_flight: int,
+        policy: retry.RetryPolicy | None = None,
+        counters: Counters | None = None,
+        daily_reserve: float | None = None,
+    ) -> None:
+        self.daily_reserve = daily_reserve
+        self.counters = counters or Counters()
+        self.limiter = limiter
+        self._transport = transport
+        self._random = random
+        self._max_in_flight = max_in_flight
+        self._policy = policy or retry.RetryPolicy()
+        self._in_flight: dict[int, _Call] = {}
+        self._delayed: list[tuple[float, int, _Call]] = []
+        self._tags = itertools.count()
+
+    @property
+    def pending(self) -> int:
+        """Requests under way or waiting for their retry."""
+        return len(self._in_flight) + len(self._delayed)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return len(self._in_flight)
+
+    @property
+    def quota_spent(self) -> bool:
+        """Whether one more request could eat into the calls of the day that are to be left."""
+        left = self.limiter.daily_remaining
+        if self.daily_reserve is None or left is None:
+            return False
+        reserve = self.daily_reserve
+        if isinstance(reserve, float):
+            reserve *= self.limiter.daily or 0
+        return left - len(self._in_flight) <= reserve + _CALLS_TO_ASK
+
+    def may_send(self) -> bool:
+        """Whether a new request may go now; those that wait for a retry go first."""
+        return self.pending < self._max_in_flight and not self._due() and self._room()
+
+    def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0, reads: bool = False) -> None:
+        """Send a request, at once or later.
+
+        :param reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
+        """
+        call = _Call(request, purpose, reads)
+        if after_seconds > 0:
+            self._delay(call, after_seconds)
+        else:
+            self._submit(call)
+
+    def send_due(self) -> None:
+        """Send again what waits for its retry, as far as its time has come and the limit allows."""
+        while self._due() and self._room():
+            self._submit(heapq.heappop(self._delayed)[2])
+
+    def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS) -> list[Done]:
+        """Wait until something has ended, a retry is due, or (if something is to be sent) the limit allows it.
+
+        :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
+        """
+        timeout = min(at_most_seconds, self._seconds_to_next_send(wants_to_send=wants_to_send))
+        return self._ended_of(self._transport.wait(timeout))
+
+    def wait_for_replies(self, at_most_seconds: float) -> list[Done]:
+        """Wait until something under way has ended; nothing more will be sent."""
+        return self._ended_of(self._transport.wait(at_most_seconds))
+
+    def abandon(self) -> list[tuple[Any, bool]]:
+        """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
+        waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
+        under_way = [(call.purpose, True) for call in self._in_flight.values()]
+        self._in_flight.clear()
+        self._delayed.clear()
+        return under_way + waiting
+
+    def _seconds_to_next_send(self, *, wants_to_send: bool) -> float:
+        now = self._transport.now()
+        until_due = self._delayed[0][0] - now if self._delayed else math.inf
+        if until_due > 0 and not (wants_to_send and self.pending < self._max_in_flight):
+            return until_due
+        if len(self._in_flight) >= self._max_in_flight or self.quota_spent:
+            return math.inf
+        return min(self.limiter.wait_seconds(now), until_due) if until_due > 0 else self.limiter.wait_seconds(now)
+
+    def _room(self) -> bool:
+        return (
+            len(self._in_flight) < self._max_in_flight
+            and not self.quota_spent
+            and self.limiter.wait_seconds(self._transport.now()) <= 0
+        )
+
+    def _due(self) -> bool:
+        return bool(self._delayed) and self._delayed[0][0] <= self._transport.now()
+
+    def _ended_of(self, completions: list[Completion]) -> list[Done]:
+        ended = [self._ended(completion) for completion in completions]
+        return [done for done in ended if done is not None]
+
+    def _delay(self, call: _Call, seconds: float) -> None:
+        heapq.heappush(self._delayed, (self._transport.now() + seconds, next(self._tags), call))
+
+    def _submit(self, call: _Call) -> None:
+        now = self._transport.now()
+        tag = next(self._tags)
+        call.attempt += 1
+        call.started_at = now if call.started_at is None else call.started_at
+        call.ticket = self.limiter.sent(now)
+        self.counters.requests += 1
+        self.counters.retries += call.attempt > 1
+        self._in_flight[tag] = call
+        self._transport.submit(tag, call.request)
+
+    def _ended(self, completion: Completion) -> Done | None:
+        call = self._in_flight.pop(completion.tag, None)
+        if call is None:  # abandoned before
+            return None
+        if completion.crash is not None:
+            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+            return Done(call.purpose, None, crash=completion.crash, maybe_applied=call.maybe_applied)
+        failure = self._account(call, completion)
+        if failure is None:
+            return Done(call.purpose, completion.reply)
+        decision = retry.decide(
+            failure,
+            attempt=call.attempt,
+            elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
+            policy=self._policy,
+            random=self._random,
+        )
+        if isinstance(decision, retry.Retry):
+            if decision.pause_seconds > 0:
+                self.limiter.pause(completion.ended_at + decision.pause_seconds)
+            self._delay(call, decision.after_seconds)
+            return None
+        return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
+
+    def _account(self, call: _Call, completion: Completion) -> retry.Failure | None:
+        """Tell the limiter how it ended, and read what went wrong, if anything."""
+        reply = completion.reply
+        if reply is None:
+            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+            kind = completion.failure or retry.FailureKind.CUT
+            call.maybe_applied |= kind in (retry.FailureKind.CUT, retry.FailureKind.TIMEOUT)
+            return retry.Failure(kind=kind, message=completion.detail)
+        if not completion.sent:
+            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+            return retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+        self.limiter.answered(
+            call.ticket,
+            sent_at=completion.sent_at,
+            answered_at=completion.ended_at,
+            headers=RateLimitHeaders.parse(reply.headers),
+            rate_limited=reply.status == _TOO_MANY,
+        )
+        if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
+            if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
+                return retry.failure_from_reply(reply.status, reply.headers, None)
+            return None
+        self.counters.rate_limited += reply.status == _TOO_MANY
+        call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
+        failure = retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+        # the words become those of exceptions, and these a log's: no row's value may get there
+        return failure if call.request.body is None else retry.unquoted(failure)
+
+
+def call(dispatcher: Dispatcher, request: Request) -> Reply:
+    """Send one request, with pacing and retries.
+
+    :returns: the 2xx reply.
+    :raises HubSpotError: by its class who acts next.
+    """
+    while not dispatcher.may_send():
+        dispatcher.wait(wants_to_send=True)
+    dispatcher.send(request, None, reads=True)
+    ended: list[Done] = []
+    while not ended:
+        dispatcher.send_due()
+        ended = dispatcher.wait(wants_to_send=False)
+    done = ended[0]
+    if done.crash is not None:
+        raise done.crash
+    if done.verdict is not None or done.reply is None:
+        raise fatal_error(done.verdict or retry.Refused("no reply"), done.failure, done.error)
+    return done.reply
