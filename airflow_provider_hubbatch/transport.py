@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_hubbatch.auth import RefreshUnansweredError
 from airflow_provider_hubbatch.core.errors import SettingsError
@@ -171,7 +172,7 @@ def exchange(session: requests.Session, options: SendOptions, request: Request, 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
     parts, size = [], 0
-    for part in response.iter_content(_READ_BYTES):
+    while part := _next_part(response):
         parts.append(part)
         size += len(part)
         if size > MAX_REPLY_BYTES:
@@ -179,6 +180,16 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise requests.exceptions.ReadTimeout("the reply takes too long to arrive")
     return b"".join(parts)
+
+
+def _next_part(response: requests.Response) -> bytes:
+    """What has arrived, and not a full block: waiting for one, a body that trickles would never meet its deadline."""
+    try:
+        return response.raw.read1(_READ_BYTES, decode_content=True)
+    except ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error) from error
+    except HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def without_secrets(reply: Reply, secrets: Iterable[str]) -> Reply:
