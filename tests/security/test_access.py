@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN = "pat-na1-of-this-test"
 READS = ["crm.objects.contacts.read", "crm.schemas.contacts.read"]
-NASTY = ["../../oauth", "..%2f..", "a/b", "a.b", ".", "..", "a\nb", "a\r\nX-Evil: 1", "a?b=c", "a#b", "a b"]
-NASTY += ["\u0000", "%2e%2e"]
+NASTY = [
     "../../oauth",
     "..%2f..",
     "a/b",
