@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.report import SyncReport
 
 METRICS = {
-    "hubspot_batch_update.rows": "rows, tagged with their outcome as status",
+    **{f"hubspot_batch_update.rows.{status.value}": f"rows that ended as `{status.value}`" for status in Status},
     "hubspot_batch_update.requests": "requests sent, retries among them",
     "hubspot_batch_update.retries": "requests sent again after a failure",
     "hubspot_batch_update.rate_limited": "replies 429",
@@ -34,7 +34,8 @@ def emit_metrics(report: SyncReport, earlier: SyncReport) -> None:
     for status in Status:
         rows = report.counts[status] - earlier.counts[status]
         if rows > 0:
-            Stats.incr("hubspot_batch_update.rows", rows, tags={**tags, "status": status.value})
+            # the outcome is in the name: plain StatsD has no tags
+            Stats.incr(f"hubspot_batch_update.rows.{status.value}", rows, tags=tags)
     for name in ("requests", "retries", "rate_limited"):
         Stats.incr(f"hubspot_batch_update.{name}", getattr(report, name) - getattr(earlier, name), tags=tags)
     Stats.timing("hubspot_batch_update.duration", (report.seconds - earlier.seconds) * 1000, tags=tags)

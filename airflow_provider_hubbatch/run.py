@@ -96,6 +96,8 @@ class BatchUpdateRun:
         self._sync: Sync | None = None
         self._stopped = False
         self._signals = HeldSignals(self.stop)
+        if options.results_path is not None:
+            self._result_files(0)  # no such storage: told before HubSpot is asked for anything
         self._counters = Counters()
         self._started = time.monotonic()
         self._seconds_before = 0.0

