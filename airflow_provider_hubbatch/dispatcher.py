@@ -27,6 +27,9 @@ _TICK_SECONDS = 1.0
 
 _TOO_MANY = 429
 
+# So many other requests answered since a request was first sent say that it isn't HubSpot that is down.
+_SUCCESSES_THAT_TELL = 3
+
 # Calls of the day that a sync doesn't use up: with them it asks when the day begins anew (api-usage, else the account's
 # time zone), which a spent quota may refuse to tell.
 _CALLS_TO_ASK = 2
@@ -93,10 +96,12 @@ class _Call:
     request: Request
     purpose: Any
     reads: bool = False
+    suspected: bool = False
     attempt: int = 0
     started_at: float | None = None
     maybe_applied: bool = False
     ticket: int = 0
+    successes_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ class Dispatcher:
         self._in_flight: dict[int, _Call] = {}
         self._delayed: list[tuple[float, int, _Call]] = []
         self._tags = itertools.count()
+        self._successes = 0
 
     @property
     def pending(self) -> int:
@@ -179,12 +185,21 @@ class Dispatcher:
         """Whether a new request may go now; those that wait for a retry go first."""
         return self.pending < self._max_in_flight and not self._due() and self._room()
 
-    def send(self, request: Request, purpose: Any, *, after_seconds: float = 0.0, reads: bool = False) -> None:
+    def send(
+        self,
+        request: Request,
+        purpose: Any,
+        *,
+        after_seconds: float = 0.0,
+        reads: bool = False,
+        suspected: bool = False,
+    ) -> None:
         """Send a request, at once or later.
 
         :param reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
+        :param suspected: a part of a request that HubSpot failed while it answered others.
         """
-        call = _Call(request, purpose, reads)
+        call = _Call(request, purpose, reads, suspected)
         if after_seconds > 0:
             self._delay(call, after_seconds)
         else:
@@ -245,7 +260,8 @@ class Dispatcher:
         now = self._transport.now()
         tag = next(self._tags)
         call.attempt += 1
-        call.started_at = now if call.started_at is None else call.started_at
+        if call.started_at is None:
+            call.started_at, call.successes_before = now, self._successes
         call.ticket = self.limiter.sent(now)
         self.counters.requests += 1
         self.counters.retries += call.attempt > 1
@@ -261,6 +277,7 @@ class Dispatcher:
             return Done(call.purpose, None, crash=completion.crash, maybe_applied=call.maybe_applied)
         failure = self._account(call, completion)
         if failure is None:
+            self._successes += 1
             return Done(call.purpose, completion.reply)
         decision = retry.decide(
             failure,
@@ -268,6 +285,7 @@ class Dispatcher:
             elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
             policy=self._policy,
             random=self._random,
+            others_succeed=call.suspected or self._successes - call.successes_before >= _SUCCESSES_THAT_TELL,
         )
         if isinstance(decision, retry.Retry):
             if decision.pause_seconds > 0:

@@ -47,8 +47,15 @@ _PENDING_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Update:
+    """Inputs to send together.
+
+    :param resent: a reply to them has left it open before.
+    :param suspected: they are a part of what HubSpot failed (5xx) while it answered others.
+    """
+
     group: isolation.Group
     resent: bool = False
+    suspected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +179,12 @@ class Sync:
                 self._send()
                 yield from self._take_outcomes()
                 self._receive()
+            yield from self._take_outcomes()
         except GeneratorExit:  # nobody listens any more
             self.stop()
             return
         except BaseException as error:  # noqa: BLE001 - also a task's timeout must account for its rows; raised below
             self._state.fatal = self._state.fatal or error
-        yield from self._take_outcomes()
         if self._state.fatal is not None:
             yield from self.wind_up()
             raise self._state.fatal
@@ -234,7 +241,12 @@ class Sync:
                 continue
             if isinstance(job, _Update):
                 self._uncertain.update(item.row for item in job.group.inputs)
-            self._dispatcher.send(self._request(job), job, reads=isinstance(job, LookupJob))
+            self._dispatcher.send(
+                self._request(job),
+                job,
+                reads=isinstance(job, LookupJob),
+                suspected=isinstance(job, _Update) and job.suspected,
+            )
 
     def _has_work(self) -> bool:
         return bool(self._todo) or self._has_lookup() or self._has_batch()
@@ -324,7 +336,8 @@ class Sync:
                 self._settle_unanswered(job.inputs, done.error)
             case retry.Refused():
                 self._dispatcher.counters.refused += 1
-                self._after_refusal(job.group, done.error)
+                server_failed = done.reply is not None and done.reply.status >= 500  # noqa: PLR2004 - HTTP's own
+                self._after_refusal(job.group, done.error, suspected=server_failed)
             case verdict:
                 self._state.fatal = self._state.fatal or fatal_error(verdict, done.failure)
 
@@ -390,7 +403,7 @@ class Sync:
             self._state.streak = isolation.Streak()
         rest = isolation.Group(reading.unsaid, group.suspects, group.aside, searching=group.searching)
         if reading.unsaid and reading.errors:
-            self._after_refusal(rest, reading.errors[0])
+            self._after_refusal(rest, reading.errors[0], suspected=job.suspected)
             return
         emptied = not (reading.confirmed or reading.refused or reading.strays)
         if emptied:
@@ -403,7 +416,7 @@ class Sync:
             named = {record.id: record for record in reading.strays}
             pending = parsed.makes_sense and not parsed.confirms
             self._read_back(_ReadBack(reading.unsaid, job.resent, named, emptied), pending=pending)
-        self._add_groups(isolation.after_acceptance(rest, bad_share=self._bad_share()))
+        self._add_groups(isolation.after_acceptance(rest, bad_share=self._bad_share()), suspected=job.suspected)
 
     def _read_back(self, job: _ReadBack, *, pending: bool) -> None:
         if pending:
@@ -460,7 +473,7 @@ class Sync:
 
     # --- refusals ----------------------------------------------------------------------------------------------
 
-    def _after_refusal(self, group: isolation.Group, error: ErrorInfo) -> None:
+    def _after_refusal(self, group: isolation.Group, error: ErrorInfo, *, suspected: bool) -> None:
         wrong = settings_error(error, self._plan.update.object_type, self._plan.update.id_property)
         if wrong is not None:
             self._state.fatal = self._state.fatal or wrong
@@ -480,15 +493,15 @@ class Sync:
         )
         for item, reason in decision.rejected:
             self._reject(item, reason)
-        self._add_groups(decision.groups)
+        self._add_groups(decision.groups, suspected=suspected)
 
     def _count_refusal(self, error: ErrorInfo, *, requests: int = 0, rows: int = 0) -> None:
         self._state.streak = self._state.streak.refused(error, requests=requests, rows=rows)
         if self._state.streak.systematic and self._state.fatal is None:
             self._state.fatal = systematic_error(error, self._state.streak)
 
-    def _add_groups(self, groups: Iterable[isolation.Group]) -> None:
-        self._todo += [_Update(group) for group in groups if group.inputs]
+    def _add_groups(self, groups: Iterable[isolation.Group], *, suspected: bool = False) -> None:
+        self._todo += [_Update(group, suspected=suspected) for group in groups if group.inputs]
 
     def _bad_share(self) -> float:
         """Of the rows so far, how many proved bad; 1 in 100 as long as nothing is known."""

@@ -130,6 +130,8 @@ class RetryPolicy:
     :param backoff_cap_seconds: the most that any back-off waits: a recovered HubSpot is noticed within half a minute.
     :param window_seconds: the rate limit's window: no 429 of the burst limit needs a longer wait.
     :param max_hint_seconds: the most that a ``Retry-After`` is believed inside the task: it may be milliseconds.
+    :param attempts_before_suspicion: a request that HubSpot fails so often (5xx), while it answers others, is no
+        outage's: one of its rows is what HubSpot stumbles over.
     :param max_migration_seconds: a 477 that asks for more is left to Airflow's retries (it asks for up to 24 h).
     """
 
@@ -140,6 +142,7 @@ class RetryPolicy:
     window_seconds: float = 10.0
     max_hint_seconds: float = 60.0
     max_migration_seconds: float = 60.0
+    attempts_before_suspicion: int = 5
 
 
 # HubSpot: 423 "locked": "we recommend adding at least a 2 second delay"
@@ -196,7 +199,13 @@ def unquoted(failure: Failure) -> Failure:
 
 
 def decide(
-    failure: Failure, *, attempt: int, elapsed_seconds: float, policy: RetryPolicy, random: Callable[[], float]
+    failure: Failure,
+    *,
+    attempt: int,
+    elapsed_seconds: float,
+    policy: RetryPolicy,
+    random: Callable[[], float],
+    others_succeed: bool = False,
 ) -> Decision:
     """What to do about ``failure``.
 
@@ -205,6 +214,7 @@ def decide(
     :param elapsed_seconds: since it was first sent.
     :param policy: the limits.
     :param random: gives numbers in [0, 1).
+    :param others_succeed: HubSpot has answered other requests since this one was first sent.
     :returns: ``Retry`` with a finite wait, ``Refused`` or ``Stop``. It never raises.
     """
     final = _final(failure, policy)
@@ -212,6 +222,9 @@ def decide(
         return final
     left = policy.max_elapsed_seconds - elapsed_seconds
     reason = _describe(failure)
+    server_failed = failure.status is not None and failure.status >= 500  # noqa: PLR2004 - HTTP's own
+    if server_failed and others_succeed and attempt >= policy.attempts_before_suspicion:
+        return Refused(f"{reason}; sent {attempt} times, while others were answered")
     if attempt >= policy.max_attempts or not left > 0:
         return Stop(
             StopKind.UNAVAILABLE,

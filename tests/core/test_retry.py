@@ -199,7 +199,7 @@ def test_failure_describes_itself() -> None:
     body = {"category": "RATE_LIMITS", "message": "ten_secondly_rolling limit.", "correlationId": "5f1c"}
     retry = decision(429, body)
     assert isinstance(retry, Retry)
-    assert retry.reason == "[correlation 5f1c] 429 RATE_LIMITS: ten_secondly_rolling limit."
+    assert retry.reason == "[correlation 5f1c] 429 RATE_LIMITS: ten_secondly_rolling limit"
 
 
 json_values = st.recursive(
@@ -234,3 +234,18 @@ def test_decide_never_raises_and_never_waits_for_long(
         assert 0.0 <= made.pause_seconds <= POLICY.window_seconds
     if isinstance(made, Stop) and made.after_seconds is not None:
         assert math.isfinite(made.after_seconds)
+
+
+@pytest.mark.parametrize(("attempt", "others_succeed"), [(4, True), (5, False), (5, True)])
+def test_decide_suspects_a_row_when_hubspot_fails_one_request_alone(attempt: int, *, others_succeed: bool) -> None:
+    """A 5xx for the fifth time, while other requests are answered, is about the request: its rows are told apart."""
+    failure = Failure(FailureKind.STATUS, status=500)
+    made = decide(
+        failure,
+        attempt=attempt,
+        elapsed_seconds=10.0,
+        policy=POLICY,
+        random=lambda: 0.5,
+        others_succeed=others_succeed,
+    )
+    assert isinstance(made, Refused if (attempt, others_succeed) == (5, True) else Retry)

@@ -326,3 +326,33 @@ def test_engine_gives_up_after_its_patience(kind: str) -> None:
     assert_accounted(run, 1_000)
     assert not run.rows(Status.UPDATED)
     assert 200 < simulation.now() < 400
+
+
+@pytest.mark.parametrize("batches", [1, 10])
+def test_engine_finds_the_row_that_hubspot_stumbles_over(batches: int) -> None:
+    """A row for which HubSpot answers 503 again and again, while it answers others, costs only itself."""
+    hubspot = hubspot_with(100 * batches)
+    rows = [make_input(row, str(1_000 + row)) for row in range(100 * batches)]
+    simulation = Simulation(
+        hubspot,
+        faults=lambda _, request: "503" if b'"id":"1037"' in (request.body or b"") else None,
+    )
+    run = make_run(simulation, rows).drive()
+    if batches == 1:  # no other request tells that HubSpot is up
+        assert isinstance(run.error, UnavailableError)
+        return
+    assert run.error is None
+    assert run.rows(Status.REJECTED) == {37}
+    assert run.rows(Status.UPDATED) == set(range(1_000)) - {37}
+    assert len(simulation.requests) < 100
+    assert simulation.now() < 300
+
+
+def test_engine_takes_no_outage_for_a_bad_row() -> None:
+    """Half of all requests get a 503 for a while: no row is rejected for it."""
+    hubspot = hubspot_with(3_000)
+    rows = [make_input(row, str(1_000 + row)) for row in range(3_000)]
+    for seed in range(5):
+        simulation = Simulation(hubspot, faults=randomly(seed, 0.5, ["503"]), seed=seed)
+        run = make_run(simulation, rows, seed=seed).drive()
+        assert run.rows(Status.UPDATED) == set(range(3_000))
