@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import json
 import os
 import sqlite3
@@ -89,7 +90,6 @@ def sync(source: str, place: str, skip_unchanged: str | None) -> dict[str, Any]:
     """What the subprocess does: load everything, look at its memory, sync, look again."""
     from airflow.providers.common.compat.sdk import BaseHook
 
-    import airflow_provider_hubbatch.run
     from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sources import SqlRows
 
@@ -98,11 +98,8 @@ def sync(source: str, place: str, skip_unchanged: str | None) -> dict[str, Any]:
         given = SqlRows("warehouse", QUERY)
         connection: Any = BaseHook.get_connection("warehouse")
         connection.get_hook().get_conn().close()
-    if source == "parquet":
-        import pyarrow.parquet  # noqa: F401
-    if skip_unchanged:
-        import airflow_provider_hubbatch.fingerprints
-    assert airflow_provider_hubbatch.run
+    for name in ("run", *(["_arrow"] if source == "parquet" else []), *(["fingerprints"] if skip_unchanged else [])):
+        assert importlib.import_module(f"airflow_provider_hubbatch.{name}")
     hook = HubSpotHook()
     hook.settings()
     idle = memory_bytes("VmRSS")
