@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A token is renewed this long before it expires, or in the last quarter of a shorter life.
+# A token is renewed this long before it expires, or in the second half of a shorter life.
 _RENEW_BEFORE_SECONDS = 60.0
-_RENEW_IN_LAST_SHARE = 0.25
+_RENEW_IN_LAST_SHARE = 0.5
 
 # HubSpot: access tokens live 1,800 s; for a reply that doesn't say
 _DEFAULT_EXPIRES_IN_SECONDS = 1_800.0

@@ -181,7 +181,7 @@ def test_button_hubspot_down_or_throttling(monkeypatch: pytest.MonkeyPatch) -> N
         ):
             hubspot.faults.clear()
             hubspot.faults.add(count=None, **fault)  # type: ignore[arg-type]
-            works, said = press(monkeypatch, hubspot.connection())
+            works, said = press(monkeypatch, hubspot.connection(timeout=2))
             assert (works, words in said) == (False, True), said
 
 

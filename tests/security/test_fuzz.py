@@ -28,7 +28,7 @@ from airflow_provider_hubbatch.hooks import next_midnight, parsed_moment
 from airflow_provider_hubbatch.transport import without_secrets
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
 
-CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "300"))
+CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "200"))
 MOST_REQUESTS = 2_000
 IDS = [str(number) for number in range(1, 8)]
 
