@@ -129,7 +129,12 @@ class RowsDigest:
 
     def add(self, rows: Sequence[Input | RowOutcome]) -> None:
         """Take in the next rows."""
-        self._hash.update(b"".join(map(_row_bytes, rows)))
+        if not rows:
+            return
+        parts: list[Any] = []  # of all rows in one list: encoding them one by one took nine times as long
+        for row in rows:
+            parts += (row.id, row.properties) if isinstance(row, Input) else (row.status, row.category, row.message)
+        self._hash.update(orjson.dumps(parts)[1:-1] + b",")
         self.rows += len(rows)
 
     def hexdigest(self) -> str:
@@ -250,12 +255,6 @@ class Checkpoint:
 def costs_of(report: SyncReport) -> dict[str, int]:
     """What a report has counted besides rows."""
     return {name: getattr(report, name) for name in _COUNTED}
-
-
-def _row_bytes(row: Input | RowOutcome) -> bytes:
-    if isinstance(row, Input):
-        return orjson.dumps((row.id, row.properties))
-    return orjson.dumps((row.status, row.category, row.message))
 
 
 def _pack_outcomes(outcomes: Sequence[RowOutcome], message_length: int | None = None) -> str:
