@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_provider_hubbatch.core.model import Status
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 # Often enough to see that it moves, rare enough that a long sync's log can be read.
 LOG_EVERY_SECONDS = 10.0
+
+_REASONS_LOGGED = 5
 
 
 class ProgressLog:
@@ -72,13 +76,24 @@ class ProgressLog:
 
 def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
     """What became of a sync, in one line."""
-    counts = {status.value: count for status, count in report.counts.items() if count}
+    counts = {status.value: report.counts[status] for status in Status if report.counts[status]}
     outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no rows"
     rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.seconds > 0 and report.rows else ""
-    spent = f"{report.requests:,} requests ({report.retries:,} retries, {report.rate_limited:,} rate limited"
+    requests = f"{report.requests:,} request{'' if report.requests == 1 else 's'}"
+    spent = f"{requests} ({report.retries:,} retries, {report.rate_limited:,} rate limited"
     isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
     left = f"; {daily_remaining:,} calls left today" if daily_remaining is not None else ""
     return f"{report.object_type}: {outcomes} in {duration(report.seconds)}{rate}; {spent}{isolation}{left}"
+
+
+def rejected_lines(report: SyncReport) -> list[str]:
+    """Why rows were rejected: a short line for each of the commonest reasons, as a log's page shows them whole."""
+    lines = []
+    for category, count in report.rejected_by_category.most_common(_REASONS_LOGGED):
+        rows = [outcome.row for outcome in report.rejected if outcome.category == category]
+        where = f", first in row {min(rows):,}" if rows else ""
+        lines.append(f"{count:,} rejected: {category}{where}")
+    return lines
 
 
 def duration(seconds: float) -> str:

@@ -33,7 +33,7 @@ from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.dispatcher import Counters
 from airflow_provider_hubbatch.engine import Plan, Sync
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
-from airflow_provider_hubbatch.progress import ProgressLog, closing_line
+from airflow_provider_hubbatch.progress import ProgressLog, closing_line, rejected_lines
 from airflow_provider_hubbatch.results import ResultFiles
 
 if TYPE_CHECKING:
@@ -387,12 +387,13 @@ class BatchUpdateRun:
 
     def _log_start(self, mapping: RowMapping) -> None:
         log.info(
-            "Updating %s in HubSpot from %s: %s in column %r, %d properties",
+            "Updating %s in HubSpot from %s: %s in column %r, %d %s",
             self._object_type,
             sources.describe(self._rows),
             f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
             self._spec.id_column,
             len(mapping.names),
+            "property" if len(mapping.names) == 1 else "properties",
         )
 
     # --- the end -----------------------------------------------------------------------------------------------
@@ -421,6 +422,8 @@ class BatchUpdateRun:
             self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
+        for line in rejected_lines(self.report):
+            log.warning("%s", line)
         self._signals.holding = False
 
     def _say_when(self, error: DailyQuotaError) -> None:

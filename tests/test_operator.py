@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
     from tests.airflow_dags import RunDag
 
-pytestmark = [pytest.mark.airflow, pytest.mark.versions]
+pytestmark = pytest.mark.airflow
 
 IMPORTS = """
 import json
@@ -80,6 +80,7 @@ rows_in()
 """
 
 
+@pytest.mark.versions
 def test_rows_come_in_every_way(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: Path) -> None:
     """A list, a mapped upstream's lists, its single rows, a DataFrame, a literal, a file: all reach HubSpot."""
     (tmp_path / "rows.csv").write_text("id,city\n40,csv\n41,csv\n")
@@ -116,6 +117,7 @@ with DAG("templated", schedule=None, params={"object": "contacts", "key": "numbe
 """
 
 
+@pytest.mark.versions
 def test_fields_are_templated(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: Path) -> None:
     """Jinja and params work in every templated field, inside rows and mappings too, and a run's conf counts."""
     result = run_dag(IMPORTS + TEMPLATED.replace("@folder@", str(tmp_path)), conf={"property": "city"})
@@ -143,6 +145,7 @@ with DAG("native", schedule=None, render_template_as_native_obj=@native@, params
 """
 
 
+@pytest.mark.versions
 def test_native_templates_give_rows_and_columns(run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord) -> None:
     """With ``render_template_as_native_obj`` a Jinja expression may be the rows, and the list of columns."""
     phone = sandbox.objects("contacts")["1"]["properties"].get("phone")
@@ -151,6 +154,7 @@ def test_native_templates_give_rows_and_columns(run_dag: RunDag, sandbox: HubSpo
     assert sandbox.objects("contacts")["1"]["properties"].get("phone") == phone
 
 
+@pytest.mark.versions
 def test_a_text_instead_of_rows_is_explained(run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord) -> None:
     """Without it, Jinja makes a text of the rows: the task fails before any request, and says what to do."""
     result = run_dag(IMPORTS + failures.source + NATIVE.replace("@native@", "False"))
@@ -202,6 +206,7 @@ of_all_kinds()
 """
 
 
+@pytest.mark.versions
 def test_dags_of_all_kinds(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: Path) -> None:
     """default_args, ``.partial().expand()``, ``.expand_kwargs()``, task groups, mapped ones too, and no XComs."""
     company = sandbox.objects("contacts")["3"]["properties"].get("company")
@@ -290,6 +295,7 @@ results_out()
 """
 
 
+@pytest.mark.versions
 def test_results_are_xcoms_up_to_a_thousand_rows(run_dag: RunDag, sandbox: HubSpotSandbox) -> None:
     """``results`` has up to 1,000 rows or isn't there; ``rejected`` has the first 1,000, with their source rows."""
     result = run_dag(IMPORTS + RESULTS)
@@ -346,6 +352,7 @@ shown()
 """
 
 
+@pytest.mark.versions
 def test_rendered_fields_show_what_the_rows_are(run_dag: RunDag, sandbox: HubSpotSandbox) -> None:
     """The page "Rendered Templates" describes the rows and shows none of them."""
     result = run_dag(IMPORTS + SHOWN)
@@ -385,6 +392,7 @@ with DAG("group", schedule=None):
 """
 
 
+@pytest.mark.versions
 def test_a_user_can_have_a_retry_policy_of_their_own() -> None:
     """The provider's retry policy is a default: one on the task, in default_args or in a group's wins."""
     if not hasattr(retries, "HubSpotRetryPolicy"):
@@ -403,6 +411,7 @@ retried()
 """
 
 
+@pytest.mark.versions
 def test_what_no_retry_mends_is_tried_once(
     run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord, tmp_path: Path
 ) -> None:
