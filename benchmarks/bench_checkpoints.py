@@ -1,8 +1,8 @@
 """What checkpoints cost: 1,000 batches through ``dag.test()``, with Airflow's own state store and without.
 
-The sandbox answers in 50 ms and has the limit of a Professional account, 190 requests per 10 s; with 10,000 instead the
-sync is as short as it can be. Beside the two times stands what the checkpoints themselves took (hashing the rows, noting
-outcomes, writing), which a busy machine blurs less than their difference.
+The sandbox answers in 50 ms and has the limit of a Professional account, 190 requests per 10 s; with 10,000 instead
+the sync is as short as it can be. Beside the two times stands what the checkpoints themselves took (hashing the rows,
+noting outcomes, writing), which a busy machine blurs less than their difference.
 
     python benchmarks/bench_checkpoints.py --batches 1000 --rounds 1
 """
