@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError, SettingsError
-from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
@@ -219,7 +218,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
 
     def _wait_for_quota(self, context: Context, error: DailyQuotaError) -> None:
         """Defer until the account's day begins anew, if that is wanted and nothing would be sent twice."""
-        nothing_sent = error.report is not None and not error.report.counts[Status.UPDATED]
+        nothing_sent = error.report is not None and not error.report.summary()["updated"]
         if not self.deferrable or not (nothing_sent or (self.resume and context.get("task_state_store"))):
             return
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415 - seldom
