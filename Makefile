@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test test-matrix lint format bench clean
+.PHONY: help demo airflow test test-matrix artefact lint format bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
 
 test-matrix: $(READY)  ## The tests that touch Airflow, on every version of it and every Python found (MATRIX_ARGS="--only 3.0")
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/run_matrix.py $(MATRIX_ARGS)
+
+artefact: $(READY)  ## Build wheel and sdist, install the wheel in an empty environment, run a DAG from it
+	ARTEFACT_ENVIRONMENT=empty $(BIN)/python -m pytest tests/test_artefact.py
 
 lint: $(READY)  ## Ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

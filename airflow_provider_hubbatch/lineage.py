@@ -19,7 +19,7 @@ METRICS = {
     "hubspot_batch_update.requests": "requests sent, retries among them",
     "hubspot_batch_update.retries": "requests sent again after a failure",
     "hubspot_batch_update.rate_limited": "replies 429",
-    "hubspot_batch_update.duration": "how long the sync took (a timing)",
+    "hubspot_batch_update.duration": "how long the sync took, in milliseconds",
 }
 """The metrics and what they count; all tagged with ``object_type``."""
 

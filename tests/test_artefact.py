@@ -108,9 +108,11 @@ def test_the_metadata_says_what_pip_and_pypi_show(wheel: Path) -> None:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with the wheel; all else it sees is what is installed here, but not the source tree.
 
-    An environment that is empty but for the pins takes a minute: ``make artefact`` does that.
+    To install everything anew takes a minute or more: ``make artefact`` does that.
     """
     venv = tmp_path_factory.mktemp("installed") / "venv"
+    if os.environ.get("ARTEFACT_ENVIRONMENT") == "empty":
+        return empty_environment(venv, wheel)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     python = venv / "bin" / "python"
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
@@ -122,6 +124,18 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     launcher = venv / "bin" / "airflow"
     launcher.write_text(f"#!{python}\nfrom airflow.__main__ import main\nmain()\n")
     launcher.chmod(0o755)
+    return python
+
+
+def empty_environment(venv: Path, wheel: Path) -> Path:
+    """An environment with what pip installs for the wheel, and the provider that the example DAG reads with."""
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = venv / "bin" / "python"
+    uv = shutil.which("uv")
+    pip = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
+    pins = str(REPOSITORY / "constraints.txt")
+    command = [*pip, "--quiet", "--constraint", pins, str(wheel), "apache-airflow-providers-sqlite"]
+    subprocess.run(command, check=True)
     return python
 
 

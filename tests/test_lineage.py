@@ -20,7 +20,8 @@ import attrs
 import pytest
 
 from airflow_provider_hubbatch.lineage import METRICS
-from demo.setting import EXAMPLE_DAGS, seeded_setting
+from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+from demo.setting import EXAMPLE_DAGS, REPOSITORY, seeded_setting
 from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
@@ -285,3 +286,16 @@ def test_the_links_are_on_the_task_s_page(told: Told) -> None:
     records = "https://app.hubspot.com/contacts/123456/objects/0-1/views/all/list"
     assert {name: links["HubSpot records"] for name, links in told.links.items()} == dict.fromkeys(told.links, records)
     assert {links["Result files"] for links in told.links.values()} <= {None, ""}
+
+
+def test_every_metric_is_documented() -> None:
+    """The docs' table is the metrics, with their meanings."""
+    page = (REPOSITORY / "docs" / "airflow.md").read_text()
+    rows = re.findall(r"^\| `(hubspot_batch_update[.\w]+)` \| (counter|timing) \| (.+) \|$", page, re.MULTILINE)
+    assert {name: meaning for name, _, meaning in rows} == METRICS
+
+
+def test_every_link_is_documented() -> None:
+    """The docs' table names the links as Airflow's page does."""
+    page = (REPOSITORY / "docs" / "airflow.md").read_text()
+    assert all(f"\n| {link.name} |" in page for link in HubSpotBatchUpdateOperator.operator_extra_links)
