@@ -404,7 +404,7 @@ def test_the_quota_stops_before_the_reserve(
     hubspot.spend_daily_quota(leave=20, resets_in_seconds=3)
     with pytest.raises(DailyQuotaError, match=r"\(5 of 250,000 are left; .*=3 keeps .*begin anew at") as caught:
         sync(rows, store, daily_quota_reserve=3).finish()
-    assert hubspot.state()["daily_remaining"] == 3 + 1  # what asking for the reset could cost at most, but one
+    assert 3 <= hubspot.state()["daily_remaining"] <= 4  # asking for the reset costs a call, or two
     assert caught.value.retry_after_seconds == pytest.approx(3, abs=2)
     time.sleep(max(caught.value.retry_after_seconds or 0, 0) + 0.2)
     summary = sync(rows, store, daily_quota_reserve=3).finish().summary()
