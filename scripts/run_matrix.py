@@ -35,6 +35,18 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # By Airflow's own metadata: 3.0 asks for Python below 3.13
 NOT_RUN = {("3.0", "3.13"): "Airflow 3.0 doesn't run on Python 3.13"}
 MARKER = "versions"
+# What the tests need beside the package
+TOOLS = (
+    "apache-airflow-providers-openlineage",
+    "apache-airflow-providers-sqlite",
+    "apache-airflow-providers-standard",
+    "hypothesis",
+    "jsonschema",
+    "psutil",
+    "pytest",
+    "pytest-timeout",
+    "rich",
+)
 
 
 @dataclass(frozen=True)
@@ -90,9 +102,8 @@ def make_environment(cell: Cell, python: str) -> None:
         if uv
         else [cell.interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     )
-    subprocess.run([*install, "-r", pins], check=True)
-    # Nothing but the pins: what the package needs besides would be missed by `pip check`
-    subprocess.run([*install, "--no-deps", "--build-constraint", pins, "--editable", REPOSITORY], check=True)
+    bounds = ["--constraint", pins, "--build-constraint", pins]
+    subprocess.run([*install, *bounds, *TOOLS, "--editable", f"{REPOSITORY}[sandbox,parquet]"], check=True)
     subprocess.run([cell.interpreter, "-m", "pip", "check"], check=True)
     mark.write_text(wanted)
 

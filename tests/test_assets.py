@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import airflow
 import pytest
 from airflow.sdk import Asset
 
@@ -74,6 +75,8 @@ def test_an_asset_event_carries_the_summary(run_dag: RunDag, sandbox: HubSpotSan
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    if airflow.__version__.startswith("3.0."):
+        pytest.skip("dag.test() of Airflow 3.0 takes every asset for an inactive one")
     result = run_dag(OUTLETS)
     assert result.task_state("update") == "success"
     assert result.task_state("failing") == "failed"
