@@ -124,6 +124,11 @@ class Done:
     crash: Exception | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether there is no 2xx reply to read."""
+        return self.verdict is not None or self.crash is not None
+
+    @property
     def error(self) -> ErrorInfo:
         """What HubSpot says in a reply that is no 2xx."""
         return protocol.parse_error(self.reply.status, self.reply.body) if self.reply else protocol.NO_REPLY

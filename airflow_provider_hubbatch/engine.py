@@ -303,8 +303,14 @@ class Sync:
     def _receive(self) -> None:
         wants_to_send = self._has_work()
         if (wants_to_send or self._dispatcher.pending) and self._state.fatal is None:
-            for done in self._dispatcher.wait(wants_to_send=wants_to_send):
-                self._read(done)
+            ended = self._dispatcher.wait(wants_to_send=wants_to_send)
+            for done in ended:
+                if done.failed:
+                    self._read(done)
+            self._send()  # what is ready, before the good replies are read: HubSpot need not wait for that
+            for done in ended:
+                if not done.failed:
+                    self._read(done)
         self._tick(self.progress())
 
     def progress(self) -> Progress:

@@ -35,6 +35,9 @@ BELIEVED_INTERVALS_MS = range(1, 600_001)
 
 # A slot rests so long before it is used again: the clocks and schedulers of both sides, and a newcomer's way in.
 REST_SECONDS = 0.02
+# Two threads that send at the same moment may reach HubSpot in the other order, and have their replies noted in the
+# other order too. What comes so close to each other is no sign of others on the account.
+THREADS_SECONDS = 0.03
 
 # Requests under way while the account is unknown: two at first; twice as many every 0.2 s, as with slow replies
 # waiting costs more than a few refusals would; one more for every second reply. Above 64 there is no such limit.
@@ -175,6 +178,8 @@ class RateLimiter:
         """0.0: one request may be sent now. Else how long until it is worth asking again, if no reply comes first."""
         if now < self._paused_until:
             return self._paused_until - now
+        if self.cap is None and len(self._slots) < self._limit and not (self._starting or self._shared(now)):
+            return 0.0  # fewer requests than the limit in all that is remembered: no need to look at each
         taken, next_free_at = self._taken(now)
         if self.cap is not None and taken >= max(int(self.cap * self._interval / DEFAULT_INTERVAL_SECONDS), 1):
             return min(next_free_at - now, ALONE_POLL_SECONDS)
@@ -316,12 +321,15 @@ class RateLimiter:
                 places = abs(slot.number - other.number)
                 self._places_out_of_order = max(self._places_out_of_order, places)
 
-    def _own_at_most(self, slot: _Slot) -> int:
+    def _own_at_most(self, slot: _Slot, doubt: float) -> int:
         """How many own requests can have been in the window when ``slot`` was counted.
 
         Left out is what both sending and answering place after it, or a window before it.
+
+        :param doubt: by so many seconds those may mislead.
         """
-        doubt = slot.ended_at - slot.sent_at if self._places_out_of_order >= DISORDERLY_PLACES else 0.0
+        if self._places_out_of_order >= DISORDERLY_PLACES:
+            doubt = slot.ended_at - slot.sent_at
         after_sent, after_ended = slot.sent_at + doubt, slot.ended_at + doubt
         gone_sent, gone_ended = (at - doubt - self._interval for at in (slot.sent_at, slot.ended_at))
         own = 0
@@ -340,9 +348,11 @@ class RateLimiter:
         now = slot.ended_at
         self._news_at, self._news_sent_at = now, slot.sent_at
         was_shared = self._shared(now)
-        self._others = max(used - self._own_at_most(slot), 0)
+        surely = used > self._own_at_most(slot, THREADS_SECONDS)
+        believed = surely or now < self._shared_until
+        self._others = max(used - self._own_at_most(slot, 0.0), 0) if believed else 0
         self._others_seen.append((slot.sent_at, self._others))
-        if self._others:
+        if surely:
             if not was_shared:
                 self._set_share(now, self._taken(now)[0])
             self._shared_until = now + self._interval * OTHERS_LINGER
