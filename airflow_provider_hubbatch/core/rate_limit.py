@@ -141,6 +141,7 @@ class RateLimiter:
     def __init__(self, *, requests_per_10_seconds: int | None = None) -> None:
         self.daily: int | None = None
         self.daily_remaining: int | None = None
+        self._daily_said_at = -math.inf
         self.cap = requests_per_10_seconds
         self._known_limit: int | None = None
         self._interval = DEFAULT_INTERVAL_SECONDS
@@ -222,6 +223,7 @@ class RateLimiter:
         """
         headers = headers or RateLimitHeaders()
         self._believe(headers)
+        self._believe_daily(headers.daily_remaining, sent_at, answered_at)
         slot = self._end(ticket, sent_at, answered_at)
         if headers.remaining is not None:
             slot.used = max(self._limit - headers.remaining, 0)
@@ -250,8 +252,14 @@ class RateLimiter:
         self._known_limit = headers.max or self._known_limit
         self._interval = headers.interval_seconds or self._interval
         self.daily = headers.daily or self.daily
-        if headers.daily_remaining is not None:
-            self.daily_remaining = headers.daily_remaining
+
+    def _believe_daily(self, remaining: int | None, sent_at: float, answered_at: float) -> None:
+        """The least of what is said at one time; more again only by a request that was sent after that."""
+        known = self.daily_remaining
+        if remaining is None or (known is not None and remaining >= known and sent_at < self._daily_said_at):
+            return
+        self.daily_remaining = remaining
+        self._daily_said_at = max(self._daily_said_at, answered_at)
 
     def _end(self, ticket: int, sent_at: float, ended_at: float) -> _Slot:
         slot = self._slots[ticket]

@@ -225,3 +225,16 @@ def test_rate_limiter_always_answers_with_a_finite_wait(
             return
         now += wait
     pytest.fail("nothing may be sent any more")
+
+
+def test_rate_limiter_believes_the_least_calls_left_of_replies_that_cross() -> None:
+    """A reply that comes late doesn't bring back calls of the day; the next day does."""
+    limiter = RateLimiter()
+    tickets = [limiter.sent(0.0), limiter.sent(0.1)]
+    for ticket, sent_at, remaining in zip(reversed(tickets), (0.1, 0.0), (22, 23), strict=True):
+        headers = RateLimitHeaders(daily=40, daily_remaining=remaining)
+        limiter.answered(ticket, sent_at=sent_at, answered_at=0.5, headers=headers, rate_limited=False)
+    assert limiter.daily_remaining == 22
+    headers = RateLimitHeaders(daily=40, daily_remaining=39)
+    limiter.answered(limiter.sent(1.0), sent_at=1.0, answered_at=1.3, headers=headers, rate_limited=False)
+    assert limiter.daily_remaining == 39
