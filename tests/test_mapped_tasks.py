@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.core.report import SyncReport, fold
+from airflow_provider_hubbatch.core.report import SyncReport
 from airflow_provider_hubbatch.reports import combined_report
 
 if TYPE_CHECKING:
@@ -102,8 +102,10 @@ def test_mapped_syncs_refuse_one_memory_for_all(run_dag: RunDag, sandbox: HubSpo
 
 
 def summary(*statuses: Status, **details: Any) -> dict[str, Any]:
-    outcomes = [RowOutcome(row, row, status, category="BAD") for row, status in enumerate(statuses)]
-    return {**fold(outcomes, SyncReport("contacts")).summary(), **details}
+    report = SyncReport("contacts")
+    for row, status in enumerate(statuses):
+        report.add(RowOutcome(row, row, status, category="BAD"))
+    return {**report.summary(), **details}
 
 
 def test_a_combined_report_adds_up() -> None:

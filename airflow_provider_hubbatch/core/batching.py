@@ -53,10 +53,6 @@ class Lanes:
         """Hand out up to ``most`` inputs, no record twice; each is then under way until it is released."""
         return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
 
-    def give_back(self, items: list[Input]) -> None:
-        """Undo a ``take`` of inputs that were not sent after all."""
-        self._ready.extendleft(reversed(items))
-
     def release(self, item: Input) -> None:
         """The input is settled: the next one of its record may go, before others that came later."""
         lane = self._lanes.get(item.key)

@@ -26,9 +26,6 @@ DEFAULT_API_VERSION = "2026-03"
 # HubSpot: "The maximum number of inputs supported in a batch is 100" (its own 400; docs, Using object APIs)
 MAX_BATCH_INPUTS = 100
 
-# HubSpot documents no byte limit. This keeps a batch of very long texts from becoming a body that a proxy refuses.
-MAX_BATCH_BYTES = 4_000_000
-
 # Names of object types as HubSpot has them: contacts, 0-1, 2-1234567, p1_pets. Nothing else may become a path.
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,200}")

@@ -141,13 +141,6 @@ def checked_count_or_share(value: Any, setting: str, *, of: str) -> float:
     )
 
 
-def fold(outcomes: Iterable[RowOutcome], report: SyncReport) -> SyncReport:
-    """Count all of them."""
-    for outcome in outcomes:
-        report.add(outcome)
-    return report
-
-
 _SUMMED = (*(status.value for status in Status), "rows", "requests", "retries", "rate_limited", "resumed_rows")
 
 

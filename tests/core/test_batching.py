@@ -28,7 +28,7 @@ def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int
     under_way: list[Input] = []
     order: dict[str, list[int]] = defaultdict(list)
     while added or len(lanes) or under_way:
-        action = random.choice("atrg")
+        action = random.choice("atr")
         if action == "a" and added:
             lanes.add(added.pop())
         elif action == "t":
@@ -36,12 +36,8 @@ def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int
             assert len(taken) <= most
             under_way += taken
             assert len({item.key for item in under_way}) == len(under_way)
-            if action == "t" and random.random() < 0.2:  # not sent after all
-                lanes.give_back(taken)
-                del under_way[len(under_way) - len(taken) :]
-            else:
-                for item in taken:
-                    order[item.key].append(item.row)
+            for item in taken:
+                order[item.key].append(item.row)
         elif action == "r" and under_way:
             lanes.release(under_way.pop(random.randrange(len(under_way))))
     assert sorted(row for rows in order.values() for row in rows) == list(range(len(records)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.errors import SettingsError, SyncFailedError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.core.report import SyncReport, fold
+from airflow_provider_hubbatch.core.report import SyncReport
 
 
 def report_of(*statuses: Status | str, **fields: Any) -> SyncReport:
@@ -29,7 +29,9 @@ def report_of(*statuses: Status | str, **fields: Any) -> SyncReport:
         )
         for row, status in enumerate(statuses)
     )
-    return fold(outcomes, report)
+    for outcome in outcomes:
+        report.add(outcome)
+    return report
 
 
 @settings(max_examples=100, deadline=None)
