@@ -69,7 +69,7 @@ class World:
 def options_of(dag_id: str) -> dict[str, Any]:
     return {
         "timed_out": {"execution_timeout": 8, "max_in_flight": 2},
-        "marked": {"max_in_flight": 2},
+        "marked": {"max_in_flight": 1},
         "deferred": {"deferrable": True, "daily_quota_reserve": 5},
         "retried": {"retries": 1, "retry_delay": 3_600, "daily_quota_reserve": 5},
     }[dag_id]
