@@ -1,18 +1,24 @@
-"""Every exception that this package raises; :mod:`airflow_provider_hubbatch.core.errors` draws their tree."""
+"""The exceptions of this package.
 
-from airflow_provider_hubbatch.core.errors import (
-    AccessError,
-    AuthenticationError,
-    DailyQuotaError,
-    HubSpotError,
-    MissingScopesError,
-    RequestRefusedError,
-    SettingsError,
-    SyncFailedError,
-    SyncStoppedError,
-    SystematicRefusalError,
-    UnavailableError,
-)
+A bad row is data (an outcome); an exception is about a whole request or a whole sync, and its class says who acts
+next::
+
+    HubSpotError
+      SettingsError              the DAG's author: a parameter, a column, a mapping, the connection's fields
+      AccessError                whoever gave the token
+        AuthenticationError        401: wrong, revoked or expired
+        MissingScopesError         403: names the scopes
+      RequestRefusedError        the caller of ``HubSpotHook.request``: HubSpot refused this one request
+      UnavailableError           time: waited out in the task, then Airflow's retries
+        DailyQuotaError            the account's reset
+      SystematicRefusalError     the DAG's author: every batch is refused for one and the same reason
+      SyncFailedError            whoever owns the rows: more of them failed than ``max_rejected`` allows
+      SyncStoppedError           nobody: the task was killed, cleared or timed out; a retry goes on
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 __all__ = [
     "AccessError",
@@ -27,3 +33,107 @@ __all__ = [
     "SystematicRefusalError",
     "UnavailableError",
 ]
+
+
+class HubSpotError(Exception):
+    """Something about a whole request or a whole sync went wrong.
+
+    :param message: what happened, which rows or setting, and what to do.
+    :param correlation_id: HubSpot's id of the reply, to quote to its support.
+    :param report: what had become of the rows by then (a ``SyncReport``), where a sync was under way.
+    """
+
+    def __init__(self, message: str, *, correlation_id: str | None = None, report: Any = None) -> None:
+        super().__init__(message)
+        self.correlation_id = correlation_id
+        self.report = report
+
+
+class SettingsError(HubSpotError, ValueError):
+    """A setting is wrong, alone or for these rows: raised before the first update, unless it is a file that proves
+    to be damaged on the way.
+    """
+
+
+class AccessError(HubSpotError):
+    """HubSpot doesn't let this token do this. No retry helps."""
+
+
+class AuthenticationError(AccessError):
+    """401: the token is wrong, revoked or expired."""
+
+
+class MissingScopesError(AccessError):
+    """403: the token lacks scopes.
+
+    :param scopes: the scopes that HubSpot says are required, as it names them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scopes: tuple[str, ...] = (),
+        correlation_id: str | None = None,
+        report: Any = None,
+    ) -> None:
+        super().__init__(message, correlation_id=correlation_id, report=report)
+        self.scopes = scopes
+
+
+class RequestRefusedError(HubSpotError):
+    """HubSpot refused one request, and sending it again won't help.
+
+    :param status: the HTTP status.
+    :param category: HubSpot's category, where it gave one.
+    :param hubspot_message: HubSpot's own words. They are not in the text, since they may quote values that were sent.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        category: str | None = None,
+        hubspot_message: str | None = None,
+        correlation_id: str | None = None,
+        report: Any = None,
+    ) -> None:
+        super().__init__(message, correlation_id=correlation_id, report=report)
+        self.status = status
+        self.category = category
+        self.hubspot_message = hubspot_message
+
+
+class UnavailableError(HubSpotError):
+    """HubSpot is down, throttling or out of reach, for longer than the task waits.
+
+    :param retry_after_seconds: how long HubSpot asked to be left alone, where it did.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        correlation_id: str | None = None,
+        report: Any = None,
+    ) -> None:
+        super().__init__(message, correlation_id=correlation_id, report=report)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DailyQuotaError(UnavailableError):
+    """The account's calls of the day are spent, or down to the reserve. ``retry_after_seconds`` leads to its reset."""
+
+
+class SystematicRefusalError(HubSpotError):
+    """Whole batches are refused for one and the same reason: the sync stopped before it spent the error budget."""
+
+
+class SyncFailedError(HubSpotError):
+    """More rows were rejected or unknown than ``max_rejected`` allows; all others were written."""
+
+
+class SyncStoppedError(HubSpotError):
+    """The sync was told to stop; what had no reply is ``not_sent``."""

@@ -18,30 +18,30 @@ from airflow.providers.http.hooks.http import HttpHook
 from requests_toolbelt.adapters.socket_options import TCPKeepAliveAdapter
 
 from airflow_provider_hubbatch import __version__, get_provider_info
-from airflow_provider_hubbatch.auth import FixedToken, OAuthToken
-from airflow_provider_hubbatch.connection import DEFAULT_HOST, ConnectionSettings
+from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSettings
+from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken
+from airflow_provider_hubbatch.client.transport import SendOptions, ThreadedTransport, exchange
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     HubSpotError,
     RequestRefusedError,
     SettingsError,
     UnavailableError,
 )
-from airflow_provider_hubbatch.core.options import SyncOptions
-from airflow_provider_hubbatch.core.rate_limit import RateLimiter
-from airflow_provider_hubbatch.dispatcher import Counters, Dispatcher, call
-from airflow_provider_hubbatch.run import BatchUpdateRun
-from airflow_provider_hubbatch.transport import SendOptions, ThreadedTransport, exchange
+from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-    from airflow_provider_hubbatch.auth import Token
+    from airflow_provider_hubbatch.client.tokens import Token
     from airflow_provider_hubbatch.core.model import RowOutcome
-    from airflow_provider_hubbatch.core.report import SyncReport
-    from airflow_provider_hubbatch.core.retry import RetryPolicy
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
+    from airflow_provider_hubbatch.core.verdicts import RetryPolicy
 
 # A path of HubSpot's API: no host, no dot segments, nothing that ends a line or starts a query of another
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
@@ -237,7 +237,7 @@ class HubSpotHook(HttpHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the connection works, and a sentence for the connection form's button; within seconds."""
-        from airflow_provider_hubbatch.connection_test import tested  # noqa: PLC0415 - for the form only
+        from airflow_provider_hubbatch.client.connection_test import tested  # noqa: PLC0415 - for the form only
 
         return tested(self)
 
@@ -274,7 +274,7 @@ class HubSpotHook(HttpHook):
     def start_batch_update(self, object_type: str, rows: Any, options: SyncOptions, **run: Any) -> BatchUpdateRun:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
-        :param run: the further parameters of :class:`~airflow_provider_hubbatch.run.BatchUpdateRun`.
+        :param run: the further parameters of :class:`~airflow_provider_hubbatch.sync.sync.BatchUpdateRun`.
         :raises SettingsError: a setting is wrong.
         """
         return BatchUpdateRun(self, object_type, rows, options, **run)

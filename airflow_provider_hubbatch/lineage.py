@@ -12,7 +12,7 @@ from airflow_provider_hubbatch.core.model import Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 METRICS = {
     **{f"hubspot_batch_update.rows.{status.value}": f"rows that ended as `{status.value}`" for status in Status},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core.report import combine
+from airflow_provider_hubbatch.core.sync_report import combine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

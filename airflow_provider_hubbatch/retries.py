@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_hubbatch.core.errors import HubSpotError, SyncStoppedError, UnavailableError
+from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError, UnavailableError
 
 try:
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy

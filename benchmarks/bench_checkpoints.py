@@ -118,8 +118,8 @@ def measure(dag_file: Path, rounds: int, batches: int) -> None:
     """Run with and without, in turns."""
     from airflow.utils.db import initdb
 
-    from airflow_provider_hubbatch.checkpoints import Checkpoints
     from airflow_provider_hubbatch.core.checkpoint import RowsDigest
+    from airflow_provider_hubbatch.sync.resume import Checkpoints
     from demo.dag_run import run_dag
 
     initdb()

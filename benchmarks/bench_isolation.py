@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from airflow_provider_hubbatch.core.errors import SystematicRefusalError
+from airflow_provider_hubbatch.exceptions import SystematicRefusalError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 

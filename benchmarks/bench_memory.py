@@ -98,7 +98,11 @@ def sync(source: str, place: str, skip_unchanged: str | None) -> dict[str, Any]:
         given = SqlRows("warehouse", QUERY)
         connection: Any = BaseHook.get_connection("warehouse")
         connection.get_hook().get_conn().close()
-    for name in ("run", *(["_arrow"] if source == "parquet" else []), *(["fingerprints"] if skip_unchanged else [])):
+    for name in (
+        "sync.sync",
+        *(["sources.arrow"] if source == "parquet" else []),
+        *(["sync.fingerprints"] if skip_unchanged else []),
+    ):
         assert importlib.import_module(f"airflow_provider_hubbatch.{name}")
     hook = HubSpotHook()
     hook.settings()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_hubbatch.checkpoints import KEY, SAVE_EVERY_SECONDS, Checkpoints
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.report import SyncReport
+from airflow_provider_hubbatch.core.sync_report import SyncReport
+from airflow_provider_hubbatch.sync.resume import KEY, SAVE_EVERY_SECONDS, Checkpoints
 from tests.resume.resuming import DictStore
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_hubbatch import exceptions
-from airflow_provider_hubbatch.core import errors
+from airflow_provider_hubbatch import exceptions as errors
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 
 if TYPE_CHECKING:

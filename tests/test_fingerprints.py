@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.values import order_key
 from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
-from airflow_provider_hubbatch.fingerprints import BYTES_A_RECORD, Fingerprints
 from airflow_provider_hubbatch.hooks import HubSpotHook
+from airflow_provider_hubbatch.sync.fingerprints import BYTES_A_RECORD, Fingerprints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     HubSpotError,
     MissingScopesError,
@@ -18,14 +19,13 @@ from airflow_provider_hubbatch.core.errors import (
     SyncFailedError,
     UnavailableError,
 )
-from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.hooks import HubSpotHook, user_agent
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 SECRET = "hunter2"
 

@@ -20,10 +20,9 @@ ROOT = Path(airflow_provider_hubbatch.__file__).parent
 # but the sandbox.
 MAY_IMPORT = {
     "": frozenset[str](),  # the package itself: every DAG file that names the operator pays for it
-    "core": frozenset({"core"}),
-    "exceptions": frozenset({"core"}),
-    "dispatcher": frozenset({"core", "dispatcher"}),
-    "engine": frozenset({"core", "dispatcher", "engine"}),
+    "exceptions": frozenset[str](),
+    "core": frozenset({"core", "exceptions"}),
+    "sources": frozenset({"core", "exceptions", "sources"}),
     "sandbox": frozenset({"sandbox"}),
 }
 
@@ -34,8 +33,6 @@ IMPURE = frozenset(
 )
 NOT_FOR = {
     "core": IMPURE,
-    "dispatcher": frozenset({"airflow", "numpy", "pandas", "pyarrow", "requests", "time"}),
-    "engine": frozenset({"airflow", "numpy", "pandas", "pyarrow", "requests", "time"}),
     "sandbox": frozenset({"airflow", "numpy", "pandas", "pyarrow"}),
 }
 CLOCKS = frozenset({"now", "utcnow", "today"})

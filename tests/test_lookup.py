@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from airflow_provider_hubbatch.core.errors import SettingsError, SystematicRefusalError
 from airflow_provider_hubbatch.core.isolation import MAX_REFUSED_REQUESTS
 from airflow_provider_hubbatch.core.lookup import Lookup, read_lookup
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import parse_batch_reply
 from airflow_provider_hubbatch.core.values import equal_values, order_key
+from airflow_provider_hubbatch.exceptions import SettingsError, SystematicRefusalError
 from tests.engine.simulated import (
     TRANSIENT,
     UNCLEAR,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.core.report import SyncReport
+from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.reports import combined_report
 
 if TYPE_CHECKING:

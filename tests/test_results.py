@@ -11,10 +11,10 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_hubbatch import results
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.results import ResultFiles
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sync import result_files
+from airflow_provider_hubbatch.sync.result_files import ResultFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,7 +132,7 @@ def test_parts_that_are_gone_are_missed(tmp_path: Path) -> None:
 
 def test_a_part_is_closed_when_it_is_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits to be written stays small, checkpoint or not."""
-    monkeypatch.setattr(results, "MAX_PART_ROWS", 10)
+    monkeypatch.setattr(result_files, "MAX_PART_ROWS", 10)
     files = ResultFiles(str(tmp_path), "task")
     files.start()
     write(files, range(25))
@@ -161,18 +161,18 @@ def test_no_password_is_shown() -> None:
 @pytest.mark.parametrize("fails_at", [1, 2, 3])
 def test_a_full_disk_is_told_and_raises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     """Complete parts stay, nothing is written any more, and ``error`` says why: the sync has rows to account for."""
-    monkeypatch.setattr(results, "_BLOCK_BYTES", 100)
+    monkeypatch.setattr(result_files, "_BLOCK_BYTES", 100)
     flushes = 0
-    flush = results._Lines._flush
+    flush = result_files._Lines._flush
 
-    def full(lines: results._Lines) -> None:
+    def full(lines: result_files._Lines) -> None:
         nonlocal flushes
         flushes += 1
         if flushes >= fails_at + 2:
             raise OSError(28, "No space left on device")
         flush(lines)
 
-    monkeypatch.setattr(results._Lines, "_flush", full)
+    monkeypatch.setattr(result_files._Lines, "_flush", full)
     files = ResultFiles(str(tmp_path), "task")
     files.start()
     write(files, range(4))

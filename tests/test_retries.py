@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryPolicy
 
-from airflow_provider_hubbatch.core import errors
+from airflow_provider_hubbatch import exceptions as errors
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, HubSpotRetryPolicy, with_retry_policy
 

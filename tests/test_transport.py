@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_hubbatch.auth import FixedToken
+from airflow_provider_hubbatch.client.tokens import FixedToken
+from airflow_provider_hubbatch.client.transport import DEFAULT_TIMEOUT_SECONDS, SendOptions, ThreadedTransport
 from airflow_provider_hubbatch.core.protocol import Request
-from airflow_provider_hubbatch.core.retry import FailureKind
-from airflow_provider_hubbatch.transport import DEFAULT_TIMEOUT_SECONDS, SendOptions, ThreadedTransport
+from airflow_provider_hubbatch.core.verdicts import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_hubbatch.auth import Token
-    from airflow_provider_hubbatch.dispatcher import Completion
+    from airflow_provider_hubbatch.client.dispatcher import Completion
+    from airflow_provider_hubbatch.client.tokens import Token
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 SECRET = "hunter2"

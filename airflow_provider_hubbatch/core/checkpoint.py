@@ -18,7 +18,7 @@ from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
 VERSION = 2

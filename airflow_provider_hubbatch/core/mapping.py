@@ -10,7 +10,6 @@ from itertools import count, repeat
 from typing import Any, Final, get_args
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.values import (
     Converted,
@@ -21,6 +20,7 @@ from airflow_provider_hubbatch.core.values import (
     convert_ids,
     order_key,
 )
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 # Names of a list that a message quotes.
 _NAMES_QUOTED: Final = 20

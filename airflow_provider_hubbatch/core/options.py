@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core.errors import SettingsError
-from airflow_provider_hubbatch.core.report import checked_count_or_share
+from airflow_provider_hubbatch.core.sync_report import checked_count_or_share
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import orjson
 
-from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter, RateLimitHeaders
-from airflow_provider_hubbatch.core.retry import Failure, FailureKind, Retry, RetryPolicy, decide
+from airflow_provider_hubbatch.core.verdicts import Failure, FailureKind, Retry, RetryPolicy, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.definitions import PropertyDefinition, definitions_from_json
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping, nearest
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sandbox.schema import seeded_properties
 
 DEFINITIONS = definitions_from_json([definition.as_json() for definition in seeded_properties("contacts").values()])

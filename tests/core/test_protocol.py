@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import BatchRead, BatchUpdate, ErrorInfo, parse_batch_reply, parse_error
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 ROWS = [Input(7, 12.0, "12", "12", {"city": "Ghent"}), Input(9, "13", "13", "13", {"city": ""})]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.errors import SettingsError, SyncFailedError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.core.report import SyncReport
+from airflow_provider_hubbatch.core.sync_report import SyncReport
+from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
 
 
 def report_of(*statuses: Status | str, **fields: Any) -> SyncReport:

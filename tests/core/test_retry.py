@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.retry import (
+from airflow_provider_hubbatch.core.verdicts import (
     Decision,
     Failure,
     FailureKind,

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from airflow_provider_hubbatch.client.dispatcher import Completion, Counters, Dispatcher
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
-from airflow_provider_hubbatch.core.retry import FailureKind, RetryPolicy
 from airflow_provider_hubbatch.core.values import equal_values, order_key
-from airflow_provider_hubbatch.dispatcher import Completion, Counters, Dispatcher
-from airflow_provider_hubbatch.engine import Plan, Progress, Sync
+from airflow_provider_hubbatch.core.verdicts import FailureKind, RetryPolicy
+from airflow_provider_hubbatch.sync.engine import Plan, Progress, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch import dispatcher, engine
+from airflow_provider_hubbatch.client import dispatcher
 from airflow_provider_hubbatch.core import batching, isolation, lookup, reconcile
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
     HubSpotError,
@@ -20,8 +21,8 @@ from airflow_provider_hubbatch.core.errors import (
     SyncStoppedError,
     SystematicRefusalError,
 )
-from airflow_provider_hubbatch.core.model import Status
-from airflow_provider_hubbatch.engine import STOP_GRACE_SECONDS
+from airflow_provider_hubbatch.sync import engine
+from airflow_provider_hubbatch.sync.engine import STOP_GRACE_SECONDS
 from tests.engine.simulated import (
     TRANSIENT,
     SimulatedHubSpot,

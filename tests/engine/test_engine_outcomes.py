@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.errors import HubSpotError, UnavailableError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.exceptions import HubSpotError, UnavailableError
 from tests.engine.simulated import (
     TRANSIENT,
     UNCLEAR,

@@ -7,15 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.checkpoints import Checkpoints
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.hooks import HubSpotHook
+from airflow_provider_hubbatch.sync.resume import Checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from airflow_provider_hubbatch.run import BatchUpdateRun
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
+    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 
 
 class DictStore:

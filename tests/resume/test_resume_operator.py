@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_hubbatch.core.errors import DailyQuotaError, SyncStoppedError
+from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.retries import HubSpotRetryPolicy
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox

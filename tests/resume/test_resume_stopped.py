@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from airflow_provider_hubbatch.checkpoints import KEY
-from airflow_provider_hubbatch.core.errors import DailyQuotaError, SyncStoppedError
+from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from airflow_provider_hubbatch.sync.resume import KEY
 from tests.resume.resuming import DictStore, lines_of, rows_of, sync, times_sent, updates, wrong_titles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 ROWS = 3_000
 
@@ -376,7 +376,7 @@ def test_a_full_disk_stops_the_sync_and_loses_no_account(
     hubspot: HubSpotSandbox, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Result files that can't be written in the middle: the sync stops, says so, and a retry completes them."""
-    from airflow_provider_hubbatch import results
+    from airflow_provider_hubbatch.sync import result_files
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -385,8 +385,8 @@ def test_a_full_disk_stops_the_sync_and_loses_no_account(
     options = {"results_path": str(tmp_path)}
     stopped_after(8, sync(rows, store, **options), hubspot)
     with monkeypatch.context() as patch:
-        patch.setattr(results._Lines, "_flush", full)
-        patch.setattr(results, "_BLOCK_BYTES", 4_096)
+        patch.setattr(result_files._Lines, "_flush", full)
+        patch.setattr(result_files, "_BLOCK_BYTES", 4_096)
         run = sync(rows, store, **options)
         with pytest.raises(SyncStoppedError, match=r"the result files can't be written .*No space left.*a retry goes"):
             run.finish()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.exceptions import (
     AccessError,
     AuthenticationError,
     MissingScopesError,
     SettingsError,
 )
-from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 

@@ -10,8 +10,8 @@ import pytest
 
 import airflow_provider_hubbatch
 from airflow_provider_hubbatch import get_provider_info
-from airflow_provider_hubbatch.connection import ConnectionSettings
-from airflow_provider_hubbatch.connection_test import WRITE_SCOPES
+from airflow_provider_hubbatch.client.connection_test import WRITE_SCOPES
+from airflow_provider_hubbatch.client.settings import ConnectionSettings
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "connection.md").read_text()

@@ -14,18 +14,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.auth import OAuthToken, RefreshUnansweredError
+from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
+from airflow_provider_hubbatch.client.transport import without_secrets
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
-from airflow_provider_hubbatch.core.errors import HubSpotError, SyncStoppedError
 from airflow_provider_hubbatch.core.lookup import Lookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.core.values import equal_values
-from airflow_provider_hubbatch.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from airflow_provider_hubbatch.hooks import next_midnight, parsed_moment
-from airflow_provider_hubbatch.transport import without_secrets
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
 
 CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "200"))

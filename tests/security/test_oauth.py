@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airflow_provider_hubbatch.auth import OAuthToken, RefreshUnansweredError
-from airflow_provider_hubbatch.core.errors import AuthenticationError
+from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
+from airflow_provider_hubbatch.exceptions import AuthenticationError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.verdicts import RetryPolicy
+from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     HubSpotError,
     MissingScopesError,
@@ -22,7 +23,6 @@ from airflow_provider_hubbatch.core.errors import (
     SyncFailedError,
     UnavailableError,
 )
-from airflow_provider_hubbatch.core.retry import RetryPolicy
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
 from demo.airflow_home import airflow_environment

@@ -202,8 +202,8 @@ def test_parquet_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pyarrow, reading Parquet says what to install."""
     path = frame_file(tmp_path / "a.parquet")
-    monkeypatch.delitem(sys.modules, "airflow_provider_hubbatch._arrow", raising=False)
-    monkeypatch.delattr("airflow_provider_hubbatch._arrow", raising=False)
+    monkeypatch.delitem(sys.modules, "airflow_provider_hubbatch.sources.arrow", raising=False)
+    monkeypatch.delattr("airflow_provider_hubbatch.sources.arrow", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SettingsError, match=r"airflow-provider-hubbatch\[parquet\]"):
         read(path)

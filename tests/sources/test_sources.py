@@ -13,9 +13,8 @@ import pyarrow as pa
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_provider_hubbatch import _memory
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources import FileRows, SqlRows, chunks, describe, total_rows
+from airflow_provider_hubbatch.sources import FileRows, SqlRows, chunks, describe, memory, total_rows
 
 if TYPE_CHECKING:
     from tests.airflow_dags import RunDag
@@ -137,7 +136,7 @@ class Mapped(Sequence[Any]):
 def test_mapped_results_are_read_by_few_slices(items: list[Any], requests: int) -> None:
     """The results of a mapped task come in order, by slices of about one chunk's rows."""
     mapped = Mapped(items)
-    assert list(_memory.from_lazy_xcom(mapped, 1_000)) == items
+    assert list(memory.from_lazy_xcom(mapped, 1_000)) == items
     assert len(mapped.slices) <= requests
     assert all(isinstance(key, slice) for key in mapped.slices)
 

@@ -13,40 +13,40 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
-from airflow_provider_hubbatch._signals import HeldSignals
+from airflow_provider_hubbatch.client.dispatcher import Counters
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
+from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
+from airflow_provider_hubbatch.core.model import Chunk, Input
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.sync_report import SyncReport
+from airflow_provider_hubbatch.core.values import equal_values
+from airflow_provider_hubbatch.exceptions import (
     DailyQuotaError,
     HubSpotError,
     MissingScopesError,
     SyncStoppedError,
     SystematicRefusalError,
 )
-from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
-from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
-from airflow_provider_hubbatch.core.model import Chunk, Input
-from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
-from airflow_provider_hubbatch.core.report import SyncReport
-from airflow_provider_hubbatch.core.values import equal_values
-from airflow_provider_hubbatch.dispatcher import Counters
-from airflow_provider_hubbatch.engine import Plan, Sync
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
-from airflow_provider_hubbatch.progress import ProgressLog, closing_line, rejected_lines
-from airflow_provider_hubbatch.results import ResultFiles
+from airflow_provider_hubbatch.sync.engine import Plan, Sync
+from airflow_provider_hubbatch.sync.progress import ProgressLog, closing_line, rejected_lines
+from airflow_provider_hubbatch.sync.result_files import ResultFiles
+from airflow_provider_hubbatch.sync.signals import HeldSignals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from airflow_provider_hubbatch.checkpoints import Checkpoints
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.options import SyncOptions
-    from airflow_provider_hubbatch.engine import Progress
-    from airflow_provider_hubbatch.fingerprints import Fingerprints
     from airflow_provider_hubbatch.hooks import HubSpotHook
+    from airflow_provider_hubbatch.sync.engine import Progress
+    from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
+    from airflow_provider_hubbatch.sync.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -313,7 +313,7 @@ class BatchUpdateRun:
         self._checkpoints.save(self.report, self._digest, result_parts=parts, seconds=self.report.seconds)
 
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
-        from airflow_provider_hubbatch.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
+        from airflow_provider_hubbatch.sync.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
 
         account = self.account or self._hook.account_if_known(self._counters)
         owner = {

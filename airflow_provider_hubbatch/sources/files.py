@@ -16,10 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch import _memory
-from airflow_provider_hubbatch._paths import FORMATS, show_path
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources import memory
+from airflow_provider_hubbatch.sources.paths import FORMATS, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -54,10 +54,10 @@ def count_rows(source: FileRows) -> int | None:
     """
     if _kind(source) != ("parquet", False):
         return None
-    from airflow_provider_hubbatch import _arrow  # noqa: PLC0415 - loads pyarrow
+    from airflow_provider_hubbatch.sources import arrow  # noqa: PLC0415 - loads pyarrow
 
     with _opened(source, zipped=False) as file:
-        return _arrow.count_rows(file, show(source))
+        return arrow.count_rows(file, show(source))
 
 
 def show(source: FileRows) -> str:
@@ -115,13 +115,13 @@ def _open_stored(path: Any, conn_id: str | None) -> IO[bytes]:
 
 
 def _read_parquet(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
-    from airflow_provider_hubbatch import _arrow  # noqa: PLC0415 - loads pyarrow
+    from airflow_provider_hubbatch.sources import arrow  # noqa: PLC0415 - loads pyarrow
 
     with _damage_named(source), _opened(source, zipped=zipped) as file, tempfile.TemporaryFile() as unzipped:
         if zipped:
             # its directory is at its end
             shutil.copyfileobj(file, unzipped)
-        yield from _arrow.from_parquet(unzipped if zipped else file, show(source), chunk_rows, columns)
+        yield from arrow.from_parquet(unzipped if zipped else file, show(source), chunk_rows, columns)
 
 
 def _read_csv(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chunk]:
@@ -132,7 +132,7 @@ def _read_csv(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chun
         header = next(filter(None, reader), [])
         if undecodable:
             raise SettingsError(f"The header of {show(source)} is no {source.encoding}: give its `encoding`.")
-        names = _memory.column_names(header, f"The header of {show(source)}")
+        names = memory.column_names(header, f"The header of {show(source)}")
         first_row = 0
         records = _csv_records(reader, len(names), undecodable)
         while part := list(islice(records, chunk_rows)):
@@ -175,7 +175,7 @@ def _read_json_lines(source: FileRows, zipped: bool, chunk_rows: int) -> Generat
         records = _json_records(_lines(file, source.encoding, "\n", undecodable), undecodable)
         first_row = 0
         while part := list(islice(records, chunk_rows)):
-            yield _memory.dicts_chunk([row for row, _ in part], _problems(part), first_row)
+            yield memory.dicts_chunk([row for row, _ in part], _problems(part), first_row)
             first_row += len(part)
 
 
@@ -196,7 +196,7 @@ def _json_records(lines: Iterable[str], undecodable: list[str]) -> Iterator[Reco
             problem = f"(line {number}) is not in the given encoding"
             undecodable.clear()
         elif problem is None and not isinstance(row, dict):
-            problem = f"(line {number}) is {_memory.a_type(row)}, expected an object"
+            problem = f"(line {number}) is {memory.a_type(row)}, expected an object"
         yield row, problem
 
 

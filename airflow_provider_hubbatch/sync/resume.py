@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_hubbatch.core.model import RowOutcome, Status
-    from airflow_provider_hubbatch.core.report import SyncReport
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.client.transport import DEFAULT_TIMEOUT_SECONDS
 from airflow_provider_hubbatch.core.options import checked_requests_per_10_seconds
 from airflow_provider_hubbatch.core.protocol import DEFAULT_API_VERSION, checked_api_version
-from airflow_provider_hubbatch.transport import DEFAULT_TIMEOUT_SECONDS
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

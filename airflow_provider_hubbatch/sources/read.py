@@ -13,9 +13,9 @@ from itertools import chain, groupby, islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from airflow_provider_hubbatch import _memory
-from airflow_provider_hubbatch._paths import dataset_of_path, is_path, show_path
-from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources import memory
+from airflow_provider_hubbatch.sources.paths import dataset_of_path, is_path, show_path
 
 if TYPE_CHECKING:
     import os
@@ -79,7 +79,7 @@ class SqlRows(_Source):
 
     def read(self, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:  # noqa: ARG002
         """The rows; see :func:`chunks`."""
-        from airflow_provider_hubbatch._sql import read_query  # noqa: PLC0415 - loads database modules
+        from airflow_provider_hubbatch.sources.sql import read_query  # noqa: PLC0415 - loads database modules
 
         return read_query(self, chunk_rows)
 
@@ -114,7 +114,7 @@ class FileRows(_Source):
 
     def read(self, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
         """The rows; see :func:`chunks`."""
-        from airflow_provider_hubbatch._files import read_file  # noqa: PLC0415 - loads what its format needs
+        from airflow_provider_hubbatch.sources.files import read_file  # noqa: PLC0415 - loads what its format needs
 
         return read_file(self, chunk_rows, columns)
 
@@ -143,7 +143,7 @@ def total_rows(rows: Any) -> int | None:
     :returns: ``None`` for a query, a generator, a CSV or JSON lines file, and the XComs of a mapped task.
     """
     if isinstance(rows, FileRows):
-        from airflow_provider_hubbatch._files import count_rows  # noqa: PLC0415 - loads what its format needs
+        from airflow_provider_hubbatch.sources.files import count_rows  # noqa: PLC0415 - loads what its format needs
 
         return count_rows(rows)
     if is_path(rows):
@@ -151,7 +151,7 @@ def total_rows(rows: Any) -> int | None:
     if isinstance(rows, (list, tuple)) and rows and _is_source(rows[0]):
         counts = [1 if isinstance(item, Mapping) else total_rows(item) for item in rows]
         return None if None in counts else sum(count or 0 for count in counts)
-    if _memory.is_lazy_xcom(rows) or isinstance(rows, (str, bytes, Mapping)):
+    if memory.is_lazy_xcom(rows) or isinstance(rows, (str, bytes, Mapping)):
         return None
     return len(rows) if isinstance(rows, Sized) else None
 
@@ -177,7 +177,7 @@ def describe(rows: Any) -> str:
         return repr(rows)
     if is_path(rows):
         return repr(FileRows(rows))
-    if _memory.is_frame(rows):
+    if memory.is_frame(rows):
         return f"DataFrame of {len(rows):,} rows x {len(rows.columns):,} columns"
     kind = type(rows).__name__
     if isinstance(rows, (list, tuple)):
@@ -193,14 +193,14 @@ def _read(rows: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generato
         return rows.read(chunk_rows, columns)
     if is_path(rows):
         return FileRows(rows).read(chunk_rows, columns)
-    if _memory.is_frame(rows):
-        return _memory.from_frame(rows, chunk_rows)
-    if _memory.is_arrow(rows):
-        from airflow_provider_hubbatch import _arrow  # noqa: PLC0415 - loads pyarrow
+    if memory.is_frame(rows):
+        return memory.from_frame(rows, chunk_rows)
+    if memory.is_arrow(rows):
+        from airflow_provider_hubbatch.sources import arrow  # noqa: PLC0415 - loads pyarrow
 
-        return _arrow.from_stream(rows, chunk_rows, columns)
-    if _memory.is_lazy_xcom(rows):
-        return _from_items(_memory.from_lazy_xcom(rows, chunk_rows), chunk_rows, columns)
+        return arrow.from_stream(rows, chunk_rows, columns)
+    if memory.is_lazy_xcom(rows):
+        return _from_items(memory.from_lazy_xcom(rows, chunk_rows), chunk_rows, columns)
     return _from_items(_iterate(rows), chunk_rows, columns)
 
 
@@ -217,7 +217,7 @@ def _iterate(rows: Any) -> Iterator[Any]:
             return iter(rows)
     except TypeError:
         pass
-    kind = "None" if rows is None else _memory.a_type(rows)
+    kind = "None" if rows is None else memory.a_type(rows)
     hint = {"None": " Did the upstream task return them?", "a dict": " Put it in a list."}.get(kind, "")
     raise SettingsError(
         f"`rows` is {kind}: expected a list of dicts, a DataFrame, an iterable of dicts, SqlRows or FileRows.{hint}"
@@ -229,12 +229,12 @@ def _from_items(items: Iterator[Any], chunk_rows: int, columns: Sequence[str] | 
     head = list(islice(items, 1))
     items = chain(head, items)
     if not any(map(_is_source, head)):
-        yield from _memory.from_dicts(items, chunk_rows)
+        yield from memory.from_dicts(items, chunk_rows)
         return
     for joined, group in groupby(items, key=lambda item: _is_list_of_rows(item) or not _is_source(item)):
         if joined:
             nested = (item if _is_list_of_rows(item) else [item] for item in group)
-            yield from _memory.from_dicts(chain.from_iterable(nested), chunk_rows)
+            yield from memory.from_dicts(chain.from_iterable(nested), chunk_rows)
         else:
             for item in group:
                 yield from _read(item, chunk_rows, columns)
@@ -258,9 +258,7 @@ def _is_source(value: Any) -> bool:
     """Whether it is no row but holds rows; a list of plain values is a row whose column names got lost."""
     if isinstance(value, (list, tuple)):
         return _is_list_of_rows(value) or _is_source(value[0])
-    return (
-        isinstance(value, (SqlRows, FileRows)) or is_path(value) or _memory.is_frame(value) or _memory.is_arrow(value)
-    )
+    return isinstance(value, (SqlRows, FileRows)) or is_path(value) or memory.is_frame(value) or memory.is_arrow(value)
 
 
 def _is_list_of_rows(value: Any) -> bool:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubbatch._paths import show_path
 from airflow_provider_hubbatch.core.checkpoint import is_settled
-from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources.paths import show_path
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import RowOutcome

@@ -7,9 +7,9 @@ import re
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch._memory import column_names
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources.memory import column_names
 
 # Read once, when pyarrow is loaded: Arrow's own allocator keeps 25 MB of what a streamed file has used (benchmarks/)
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

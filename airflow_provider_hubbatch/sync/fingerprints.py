@@ -21,9 +21,9 @@ import numpy as np
 import orjson
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_hubbatch._paths import show_path
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources.paths import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_provider_hubbatch import _memory
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import Chunk
+from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources import memory
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sources import SqlRows
@@ -72,7 +72,7 @@ def _hook(conn_id: str) -> Any:
             f"SqlRows: nothing installed here handles connection {conn_id!r} of type {connection.conn_type!r}: {error}"
         ) from error
     # by name: whoever has a DB-API hook has the module, and whoever hasn't need not
-    if not _memory.is_instance(hook, "airflow.providers.common.sql.hooks.sql", "DbApiHook"):
+    if not memory.is_instance(hook, "airflow.providers.common.sql.hooks.sql", "DbApiHook"):
         raise SettingsError(
             f"SqlRows: connection {conn_id!r} is of type {connection.conn_type!r}, and {type(hook).__name__} "
             "is no hook for a SQL database (a DbApiHook)."
@@ -107,7 +107,7 @@ def _open_cursor(connection: Any) -> Any:
 def _names(description: Sequence[Sequence[Any]] | None) -> list[str]:
     if description is None:
         raise SettingsError("SqlRows: `sql` is no query: the database answered without columns.")
-    return _memory.column_names([column[0] for column in description], "The query's result")
+    return memory.column_names([column[0] for column in description], "The query's result")
 
 
 def _columns(names: list[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:

@@ -63,7 +63,7 @@ class Failure:
 
 
 class StopKind(StrEnum):
-    """Why the whole sync stops; each has its exception in :mod:`~airflow_provider_hubbatch.core.errors`."""
+    """Why the whole sync stops; each has its exception in :mod:`~airflow_provider_hubbatch.exceptions`."""
 
     ACCESS = "access"
     """401, 403: the token."""

@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_hubbatch.core import protocol, retry
-from airflow_provider_hubbatch.core.failures import fatal_error
+from airflow_provider_hubbatch.core import protocol, verdicts
+from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Completion:
     sent_at: float
     ended_at: float
     reply: Reply | None = None
-    failure: retry.FailureKind | None = None
+    failure: verdicts.FailureKind | None = None
     detail: str = ""
     crash: Exception | None = None
     sent: bool = True
@@ -118,8 +118,8 @@ class Done:
 
     purpose: Any
     reply: Reply | None
-    verdict: retry.Refused | retry.Stop | None = None
-    failure: retry.Failure | None = None
+    verdict: verdicts.Refused | verdicts.Stop | None = None
+    failure: verdicts.Failure | None = None
     maybe_applied: bool = False
     crash: Exception | None = None
 
@@ -149,7 +149,7 @@ class Dispatcher:
         limiter: RateLimiter,
         random: Callable[[], float],
         max_in_flight: int,
-        policy: retry.RetryPolicy | None = None,
+        policy: verdicts.RetryPolicy | None = None,
         counters: Counters | None = None,
         daily_reserve: float | None = None,
     ) -> None:
@@ -159,7 +159,7 @@ class Dispatcher:
         self._transport = transport
         self._random = random
         self._max_in_flight = max_in_flight
-        self._policy = policy or retry.RetryPolicy()
+        self._policy = policy or verdicts.RetryPolicy()
         self._in_flight: dict[int, _Call] = {}
         self._delayed: list[tuple[float, int, _Call]] = []
         self._tags = itertools.count()
@@ -284,7 +284,7 @@ class Dispatcher:
         if failure is None:
             self._successes += 1
             return Done(call.purpose, completion.reply)
-        decision = retry.decide(
+        decision = verdicts.decide(
             failure,
             attempt=call.attempt,
             elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
@@ -292,24 +292,24 @@ class Dispatcher:
             random=self._random,
             others_succeed=call.suspected or self._successes - call.successes_before >= _SUCCESSES_THAT_TELL,
         )
-        if isinstance(decision, retry.Retry):
+        if isinstance(decision, verdicts.Retry):
             if decision.pause_seconds > 0:
                 self.limiter.pause(completion.ended_at + decision.pause_seconds)
             self._delay(call, decision.after_seconds)
             return None
         return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
 
-    def _account(self, call: _Call, completion: Completion) -> retry.Failure | None:
+    def _account(self, call: _Call, completion: Completion) -> verdicts.Failure | None:
         """Tell the limiter how it ended, and read what went wrong, if anything."""
         reply = completion.reply
         if reply is None:
             self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            kind = completion.failure or retry.FailureKind.CUT
-            call.maybe_applied |= kind in (retry.FailureKind.CUT, retry.FailureKind.TIMEOUT)
-            return retry.Failure(kind=kind, message=completion.detail)
+            kind = completion.failure or verdicts.FailureKind.CUT
+            call.maybe_applied |= kind in (verdicts.FailureKind.CUT, verdicts.FailureKind.TIMEOUT)
+            return verdicts.Failure(kind=kind, message=completion.detail)
         if not completion.sent:
             self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            return retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+            return verdicts.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
         self.limiter.answered(
             call.ticket,
             sent_at=completion.sent_at,
@@ -319,13 +319,13 @@ class Dispatcher:
         )
         if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
             if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
-                return retry.failure_from_reply(reply.status, reply.headers, None)
+                return verdicts.failure_from_reply(reply.status, reply.headers, None)
             return None
         self.counters.rate_limited += reply.status == _TOO_MANY
         call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
-        failure = retry.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+        failure = verdicts.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
         # the words become those of exceptions, and these a log's: no row's value may get there
-        return failure if call.request.body is None else retry.unquoted(failure)
+        return failure if call.request.body is None else verdicts.unquoted(failure)
 
 
 def call(dispatcher: Dispatcher, request: Request) -> Reply:
@@ -345,5 +345,5 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     if done.crash is not None:
         raise done.crash
     if done.verdict is not None or done.reply is None:
-        raise fatal_error(done.verdict or retry.Refused("no reply"), done.failure, done.error)
+        raise fatal_error(done.verdict or verdicts.Refused("no reply"), done.failure, done.error)
     return done.reply

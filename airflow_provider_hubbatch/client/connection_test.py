@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.auth import OAuthToken
+from airflow_provider_hubbatch.client.tokens import OAuthToken
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import HubSpotError, MissingScopesError, RequestRefusedError
-from airflow_provider_hubbatch.core.retry import RetryPolicy
+from airflow_provider_hubbatch.core.verdicts import RetryPolicy
+from airflow_provider_hubbatch.exceptions import HubSpotError, MissingScopesError, RequestRefusedError
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.hooks import HubSpotHook

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core.errors import SettingsError, SyncFailedError
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

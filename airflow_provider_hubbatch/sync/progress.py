@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from airflow_provider_hubbatch.core.rate_limit import RateLimiter
-    from airflow_provider_hubbatch.core.report import SyncReport
-    from airflow_provider_hubbatch.engine import Progress
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
+    from airflow_provider_hubbatch.sync.engine import Progress
 
 # Often enough to see that it moves, rare enough that a long sync's log can be read.
 LOG_EVERY_SECONDS = 10.0

@@ -9,13 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core import isolation, protocol, retry
+from airflow_provider_hubbatch.core import isolation, protocol, verdicts
 from airflow_provider_hubbatch.core.batching import Lanes
-from airflow_provider_hubbatch.core.errors import (
-    HubSpotError,
-    SyncStoppedError,
-)
-from airflow_provider_hubbatch.core.failures import fatal_error, quota_error, settings_error, systematic_error
+from airflow_provider_hubbatch.core.explain import fatal_error, quota_error, settings_error, systematic_error
 from airflow_provider_hubbatch.core.lookup import (
     NO_ANSWER,
     NOT_FOUND,
@@ -28,13 +24,17 @@ from airflow_provider_hubbatch.core.lookup import (
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, reconcile, reconcile_read_back
 from airflow_provider_hubbatch.core.values import order_key
+from airflow_provider_hubbatch.exceptions import (
+    HubSpotError,
+    SyncStoppedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, Done, Transport
     from airflow_provider_hubbatch.core.lookup import Lookup
     from airflow_provider_hubbatch.core.protocol import BatchUpdate, ErrorInfo, Record, Reply, Request
-    from airflow_provider_hubbatch.dispatcher import Counters, Dispatcher, Done, Transport
 
 # After a stop, requests under way get this long to be answered. Airflow ends a killed task about 5 s after it asked
 # (seen with 3.3); the checkpoint and the XComs must fit into what is left.
@@ -336,11 +336,11 @@ class Sync:
                 self._read_lookup(job, done.reply)
             case None:
                 self._read_read_back(job, done.reply)
-            case retry.Refused() if isinstance(job, LookupJob):
+            case verdicts.Refused() if isinstance(job, LookupJob):
                 self._refuse_lookup(job, done.error)
             case verdict if isinstance(job, _ReadBack) and not _ends_the_sync(verdict):
                 self._settle_unanswered(job.inputs, done.error)
-            case retry.Refused():
+            case verdicts.Refused():
                 self._dispatcher.counters.refused += 1
                 server_failed = done.reply is not None and done.reply.status >= 500  # noqa: PLR2004 - HTTP's own
                 self._after_refusal(job.group, done.error, suspected=server_failed)
@@ -608,6 +608,6 @@ def _merged(item: Input, record: Record) -> RowOutcome:
     )
 
 
-def _ends_the_sync(verdict: retry.Refused | retry.Stop) -> bool:
+def _ends_the_sync(verdict: verdicts.Refused | verdicts.Stop) -> bool:
     """Whether a read-back that went wrong is about more than its own rows: not so without the scope to read."""
-    return isinstance(verdict, retry.Stop) and verdict.kind is not retry.StopKind.ACCESS
+    return isinstance(verdict, verdicts.Stop) and verdict.kind is not verdicts.StopKind.ACCESS

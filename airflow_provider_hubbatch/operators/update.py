@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.errors import DailyQuotaError, HubSpotError, SettingsError
+from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_hubbatch.checkpoints import Checkpoints
-    from airflow_provider_hubbatch.core.report import SyncReport
-    from airflow_provider_hubbatch.run import BatchUpdateRun
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
+    from airflow_provider_hubbatch.sync.resume import Checkpoints
+    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 
 
 class HubSpotBatchUpdateOperator(BaseOperator):
@@ -206,7 +206,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             )
 
     def _checkpoints(self, context: Context) -> Checkpoints | None:
-        from airflow_provider_hubbatch.checkpoints import Checkpoints  # noqa: PLC0415 - when the task runs
+        from airflow_provider_hubbatch.sync.resume import Checkpoints  # noqa: PLC0415 - when the task runs
 
         store = context.get("task_state_store")
         if not self.resume:

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any, TypeGuard
 
-from airflow_provider_hubbatch._memory import is_instance
+from airflow_provider_hubbatch.sources.memory import is_instance
 
 FORMATS = ("parquet", "csv", "jsonl")
 

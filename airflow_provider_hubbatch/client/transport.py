@@ -13,16 +13,16 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from airflow_provider_hubbatch.auth import RefreshUnansweredError
-from airflow_provider_hubbatch.core.errors import SettingsError
+from airflow_provider_hubbatch.client.dispatcher import Completion
+from airflow_provider_hubbatch.client.tokens import RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
-from airflow_provider_hubbatch.core.retry import FailureKind
-from airflow_provider_hubbatch.dispatcher import Completion
+from airflow_provider_hubbatch.core.verdicts import FailureKind
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_hubbatch.auth import Token
+    from airflow_provider_hubbatch.client.tokens import Token
 
 # HubSpot gives up on a request after 100 s itself (its 524); a little more lets its answer arrive.
 DEFAULT_TIMEOUT_SECONDS = (10.0, 110.0)

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from airflow_provider_hubbatch.core.errors import SettingsError
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 # One slice of a mapped task's XComs is one answer of Airflow's API server, which holds all of it in memory.
 MAX_XCOMS_A_SLICE = 100

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.errors import AuthenticationError
+from airflow_provider_hubbatch.exceptions import AuthenticationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,10 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from airflow_provider_hubbatch.core import retry
-from airflow_provider_hubbatch.core.errors import (
+from airflow_provider_hubbatch.core import verdicts
+from airflow_provider_hubbatch.core.isolation import reason_of
+from airflow_provider_hubbatch.core.lookup import NO_ANSWER
+from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
     HubSpotError,
@@ -17,8 +19,6 @@ from airflow_provider_hubbatch.core.errors import (
     SystematicRefusalError,
     UnavailableError,
 )
-from airflow_provider_hubbatch.core.isolation import reason_of
-from airflow_provider_hubbatch.core.lookup import NO_ANSWER
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.isolation import Streak
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def fatal_error(
-    verdict: retry.Refused | retry.Stop, failure: retry.Failure | None, said: ErrorInfo | None = None
+    verdict: verdicts.Refused | verdicts.Stop, failure: verdicts.Failure | None, said: ErrorInfo | None = None
 ) -> HubSpotError:
     """The exception for a verdict that ends a request for good.
 
@@ -35,13 +35,13 @@ def fatal_error(
     correlation_id = failure.correlation_id if failure else None
     status = (failure.status if failure else None) or 0
     match verdict:
-        case retry.Stop(kind=retry.StopKind.ACCESS) if status == 401:  # noqa: PLR2004 - HTTP's own
+        case verdicts.Stop(kind=verdicts.StopKind.ACCESS) if status == 401:  # noqa: PLR2004 - HTTP's own
             return AuthenticationError(
                 f"HubSpot doesn't accept the access token: {verdict.reason}. Put a valid one into the connection's "
                 "password: that of a service key or private app, not an API key (with OAuth: install the app again)",
                 correlation_id=correlation_id,
             )
-        case retry.Stop(kind=retry.StopKind.ACCESS):
+        case verdicts.Stop(kind=verdicts.StopKind.ACCESS):
             scopes = failure.scopes if failure else ()
             wanted = f"the scopes {', '.join(scopes)}" if scopes else "the scopes that this needs"
             return MissingScopesError(
@@ -49,21 +49,21 @@ def fatal_error(
                 scopes=scopes,
                 correlation_id=correlation_id,
             )
-        case retry.Stop(kind=retry.StopKind.DAILY_QUOTA):
+        case verdicts.Stop(kind=verdicts.StopKind.DAILY_QUOTA):
             return DailyQuotaError(
                 f"the account's calls of the day are spent: {verdict.reason}",
                 retry_after_seconds=verdict.after_seconds,
                 correlation_id=correlation_id,
             )
-        case retry.Stop(kind=retry.StopKind.SETTINGS):
+        case verdicts.Stop(kind=verdicts.StopKind.SETTINGS):
             return SettingsError(verdict.reason, correlation_id=correlation_id)
-        case retry.Stop():
+        case verdicts.Stop():
             return UnavailableError(
                 f"HubSpot is not available: {verdict.reason}",
                 retry_after_seconds=verdict.after_seconds,
                 correlation_id=correlation_id,
             )
-        case retry.Refused():
+        case verdicts.Refused():
             category = failure.category if failure else None
             return RequestRefusedError(
                 f"HubSpot refused the request: {verdict.reason}{_problems(said)}",

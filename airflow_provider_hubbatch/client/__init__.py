@@ -1,0 +1,1 @@
+"""HubSpot over HTTP: settings, tokens, sender threads, pacing and retries."""

@@ -1,0 +1,5 @@
+"""Rows of every kind, as chunks: what DAG authors import, and how the sync reads it."""
+
+from airflow_provider_hubbatch.sources.read import FileRows, SqlRows, chunks, dataset_of, describe, total_rows
+
+__all__ = ["FileRows", "SqlRows", "chunks", "dataset_of", "describe", "total_rows"]

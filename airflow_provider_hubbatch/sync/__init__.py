@@ -1,0 +1,1 @@
+"""One sync from beginning to end: rows in, one outcome a row out."""
