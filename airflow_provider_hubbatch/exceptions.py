@@ -85,7 +85,7 @@ class RequestRefusedError(HubSpotError):
     """HubSpot refused one request, and sending it again won't help.
 
     :param status: the HTTP status.
-    :param category: HubSpot's category, where it gave one.
+    :param category: HubSpot's category, else a code that it gave, else ``HTTP_<status>``.
     :param hubspot_message: HubSpot's own words. They are not in the text, since they may quote values that were sent.
     """
 
@@ -124,7 +124,7 @@ class UnavailableError(HubSpotError):
 
 
 class DailyQuotaError(UnavailableError):
-    """The account's calls of the day are spent, or down to the reserve. ``retry_after_seconds`` leads to its reset."""
+    """The account's daily API limit is exhausted, or down to the reserve. ``retry_after_seconds``: until it resets."""
 
 
 class SystematicRefusalError(HubSpotError):

@@ -23,6 +23,7 @@ from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSe
 from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken
 from airflow_provider_hubbatch.client.transport import SendOptions, ThreadedTransport, exchange
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.exceptions import (
@@ -133,13 +134,13 @@ class HubSpotHook(HttpHook):
         :raises RequestRefusedError: the status is no 2xx.
         """
         if not 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's own
-            said = protocol.parse_error(response.status_code, response.content)
+            error = parse_error(protocol.Reply(response.status_code, response.headers, response.content))
             raise RequestRefusedError(
-                f"HubSpot answered {response.status_code} {said.category}",
+                f"HubSpot answered {response.status_code} {error.category}",
                 status=response.status_code,
-                category=said.category,
-                correlation_id=said.correlation_id,
-                hubspot_message=said.message,
+                category=error.category,
+                correlation_id=error.correlation_id,
+                hubspot_message=error.message or None,
             )
 
     def request(self, method: str, path: str, json: Any = None, *, counters: Counters | None = None) -> Any:
@@ -162,7 +163,10 @@ class HubSpotHook(HttpHook):
         self.mask_secrets()
         data = protocol.decode(reply.body)
         if data is None and reply.body.strip() not in (b"", b"null"):
-            raise UnavailableError(f"HubSpot answered {method.upper()} {path} with a body that is no JSON")
+            raise UnavailableError(
+                f"HubSpot answered {method.upper()} {path} with a body that is no JSON",
+                correlation_id=reply.correlation_id,
+            )
         return data
 
     def properties(self, object_type: str, counters: Counters | None = None) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.isolation import MAX_REFUSED_REQUESTS
 from airflow_provider_hubbatch.core.lookup import Lookup, read_lookup
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.protocol import parse_batch_reply
+from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.values import equal_values, order_key
 from airflow_provider_hubbatch.exceptions import SettingsError, SystematicRefusalError
 from tests.engine.simulated import (
@@ -251,7 +252,8 @@ def test_rejected_rows_carry_the_record_id_that_was_looked_up() -> None:
 def reply(records: dict[str, str], missing: Sequence[str] = ()) -> Any:
     results = [{"id": record_id, "properties": {"number": value}} for record_id, value in records.items()]
     errors = [{"category": "OBJECT_NOT_FOUND", "message": "gone", "context": {"ids": list(missing)}}]
-    return parse_batch_reply(orjson.dumps({"status": "COMPLETE", "results": results, "errors": errors}))
+    body = {"status": "COMPLETE", "results": results, "errors": errors}
+    return parse_batch_reply(Reply(200, {}, orjson.dumps(body)))
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,19 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_hubbatch.core import protocol, verdicts
+from airflow_provider_hubbatch.core.error_reply import NO_REPLY
 from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_hubbatch.core.protocol import ErrorInfo, Reply, Request
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply
+    from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 
 # The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
@@ -129,9 +131,9 @@ class Done:
         return self.verdict is not None or self.crash is not None
 
     @property
-    def error(self) -> ErrorInfo:
+    def error(self) -> ErrorReply:
         """What HubSpot says in a reply that is no 2xx."""
-        return protocol.parse_error(self.reply.status, self.reply.body) if self.reply else protocol.NO_REPLY
+        return self.failure.error if self.failure else NO_REPLY
 
 
 class Dispatcher:
@@ -306,10 +308,10 @@ class Dispatcher:
             self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
             kind = completion.failure or verdicts.FailureKind.CUT
             call.maybe_applied |= kind in (verdicts.FailureKind.CUT, verdicts.FailureKind.TIMEOUT)
-            return verdicts.Failure(kind=kind, message=completion.detail)
+            return verdicts.Failure(kind, replace(NO_REPLY, message=completion.detail))
         if not completion.sent:
             self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            return verdicts.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
+            return verdicts.failure_from_reply(reply)
         self.limiter.answered(
             call.ticket,
             sent_at=completion.sent_at,
@@ -319,13 +321,12 @@ class Dispatcher:
         )
         if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
             if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
-                return verdicts.failure_from_reply(reply.status, reply.headers, None)
+                return verdicts.failure_from_reply(reply)
             return None
         self.counters.rate_limited += reply.status == _TOO_MANY
         call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
-        failure = verdicts.failure_from_reply(reply.status, reply.headers, protocol.decode(reply.body))
-        # the words become those of exceptions, and these a log's: no row's value may get there
-        return failure if call.request.body is None else verdicts.unquoted(failure)
+        # HubSpot's words may quote the request's values
+        return verdicts.failure_from_reply(reply, quotable=call.request.body is None)
 
 
 def call(dispatcher: Dispatcher, request: Request) -> Reply:
@@ -345,5 +346,5 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     if done.crash is not None:
         raise done.crash
     if done.verdict is not None or done.reply is None:
-        raise fatal_error(done.verdict or verdicts.Refused("no reply"), done.failure, done.error)
+        raise fatal_error(done.verdict or verdicts.Refused("no reply"), done.error)
     return done.reply

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.exceptions import AuthenticationError
 
 if TYPE_CHECKING:
@@ -193,10 +194,9 @@ def _refused(reply: Reply, data: Any) -> AuthenticationError:
     words = [word for key in ("error", "status", "category") if isinstance(word := said.get(key), str)]
     reason = next((word for word in words if word != "error" and _REASON.fullmatch(word)), "no reason")
     what = _MENDS.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
-    correlation_id = said.get("correlationId") if isinstance(said.get("correlationId"), str) else None
     return AuthenticationError(
         f"HubSpot doesn't refresh the OAuth token (HTTP {reply.status} {reason}): {what}",
-        correlation_id=correlation_id,
+        correlation_id=parse_error(reply).correlation_id,
     )
 
 

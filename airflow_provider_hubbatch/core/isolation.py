@@ -21,8 +21,8 @@ from airflow_provider_hubbatch.core.reconcile import inputs_named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply, PropertyError
     from airflow_provider_hubbatch.core.model import Input
-    from airflow_provider_hubbatch.core.protocol import ErrorInfo, PropertyError
 
 # Refusals that no value of the row can mend: the property can't be written.
 UNWRITABLE_CODES = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE", "CALCULATED_VALUE"})
@@ -81,7 +81,7 @@ class Isolation:
     :param groups: to be sent; with ``rejected`` they hold every input of the group once.
     """
 
-    rejected: tuple[tuple[Input, ErrorInfo], ...] = ()
+    rejected: tuple[tuple[Input, ErrorReply], ...] = ()
     groups: tuple[Group, ...] = ()
 
 
@@ -93,13 +93,13 @@ class Learned:
     :param bad_values: (property, value) -> the refusal that quotes it.
     """
 
-    unwritable: dict[str, ErrorInfo] = field(default_factory=dict)
-    bad_values: dict[tuple[str, str], ErrorInfo] = field(default_factory=dict)
+    unwritable: dict[str, ErrorReply] = field(default_factory=dict)
+    bad_values: dict[tuple[str, str], ErrorReply] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.unwritable or self.bad_values)
 
-    def refusal_of(self, item: Input) -> ErrorInfo | None:
+    def refusal_of(self, item: Input) -> ErrorReply | None:
         """The refusal that is sure to meet this input, if any is."""
         for name, value in item.properties.items():
             error = self.unwritable.get(name) or self.bad_values.get((name, value))
@@ -113,7 +113,7 @@ _MAX_BAD_VALUES = 10_000
 
 
 def after_refusal(
-    group: Group, error: ErrorInfo, *, id_property: str | None, learned: Learned, bad_share: float
+    group: Group, error: ErrorReply, *, id_property: str | None, learned: Learned, bad_share: float
 ) -> Isolation:
     """Decide about a group that was refused whole.
 
@@ -148,7 +148,7 @@ def after_acceptance(group: Group, *, bad_share: float) -> tuple[Group, ...]:
     return (split(Group(group.suspects, aside=group.aside, searching=True), bad_share),)
 
 
-def learn(error: ErrorInfo, inputs: Sequence[Input], learned: Learned) -> None:
+def learn(error: ErrorReply, inputs: Sequence[Input], learned: Learned) -> None:
     """Remember what a refusal says of all rows: properties that can't be written, values that aren't taken."""
     for found in error.properties:
         if found.name is None:
@@ -171,12 +171,12 @@ def _quoted_value(found: PropertyError, inputs: Sequence[Input]) -> str | None:
     return None
 
 
-def _found(group: Group, error: ErrorInfo) -> Isolation:
+def _found(group: Group, error: ErrorReply) -> Isolation:
     """An input alone in a request: the refusal is about it."""
     return Isolation(((group.inputs[0], error),), _sent_together(group.suspects + group.aside))
 
 
-def _among_carriers(group: Group, error: ErrorInfo, bad_share: float) -> Isolation:
+def _among_carriers(group: Group, error: ErrorReply, bad_share: float) -> Isolation:
     """The bad row is among those that have a property which the error names; all of them, if it names none."""
     names = {found.name for found in error.properties}
     carriers = tuple(item for item in group.inputs if not names.isdisjoint(item.properties))
@@ -189,7 +189,7 @@ def _among_carriers(group: Group, error: ErrorInfo, bad_share: float) -> Isolati
     return Isolation(groups=(split(narrowed, bad_share),))
 
 
-def _without(group: Group, rows: set[int], error: ErrorInfo) -> Isolation:
+def _without(group: Group, rows: set[int], error: ErrorReply) -> Isolation:
     rejected = tuple((item, error) for item in group.inputs if item.row in rows)
     return Isolation(rejected, _sent_together(_rest(group, rows)))
 
@@ -221,12 +221,12 @@ def split(group: Group, bad_share: float) -> Group:
     )
 
 
-def _is_about_conflict(error: ErrorInfo) -> bool:
+def _is_about_conflict(error: ErrorReply) -> bool:
     codes = [found.code or "" for found in error.properties]
     return any(_CONFLICT.search(word) for word in (error.category, *codes))
 
 
-def _is_about_duplicates(error: ErrorInfo) -> bool:
+def _is_about_duplicates(error: ErrorReply) -> bool:
     return "duplicate" in error.message.lower()
 
 
@@ -243,7 +243,7 @@ class Streak:
     requests: int = 0
     rows: int = 0
 
-    def refused(self, error: ErrorInfo, *, requests: int = 0, rows: int = 0) -> Streak:
+    def refused(self, error: ErrorReply, *, requests: int = 0, rows: int = 0) -> Streak:
         """The streak after one more refusal."""
         reason = reason_of(error)
         if reason != self.reason:
@@ -256,7 +256,7 @@ class Streak:
         return self.requests >= SYSTEMATIC_REFUSALS or self.rows >= SYSTEMATIC_ROWS
 
 
-def reason_of(error: ErrorInfo) -> tuple[str, str, str]:
+def reason_of(error: ErrorReply) -> tuple[str, str, str]:
     """Why HubSpot refuses, without the values: (category, code, property)."""
     first = error.properties[0] if error.properties else None
     return (error.category, (first.code if first else None) or "", (first.name if first else None) or "")

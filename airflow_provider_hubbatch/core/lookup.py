@@ -6,27 +6,22 @@ One batch/read serves both. From it on, a row is addressed by record id, whateve
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply
 from airflow_provider_hubbatch.core.model import Input
-from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, ErrorInfo, Request
+from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from airflow_provider_hubbatch.core.protocol import BatchReply, Record
+    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
 
 EMAIL = "email"
 # HubSpot: a contact's further addresses, as "a;b"; they identify it too (docs, Contacts)
 ADDITIONAL_EMAILS = "hs_additional_emails"
-
-NOT_FOUND = "OBJECT_NOT_FOUND"
-
-# The category of a row of which HubSpot's replies say nothing that makes sense.
-NO_ANSWER = "NO_ANSWER"
-_NO_ANSWER = ErrorInfo(NO_ANSWER, "the record can't be looked up: HubSpot's replies to batch/read make no sense")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +60,11 @@ class Found:
     """What a lookup says of one input.
 
     :param record: the record, or ``None``.
-    :param error: why there is none, where HubSpot says so.
+    :param error: why there is none; ``None``, if that is left to the update's reply (by record id).
     """
 
     record: Record | None = None
-    error: ErrorInfo | None = None
+    error: ErrorReply | None = None
 
 
 def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> list[Found]:
@@ -117,12 +112,15 @@ def changed_properties(lookup: Lookup, item: Input, record: Record) -> dict[str,
     }
 
 
-def not_found(lookup: Lookup, error: ErrorInfo | None) -> ErrorInfo:
-    """The error of an input whose record isn't there."""
-    if error is not None:
-        return error
-    what = f"record has this {lookup.id_property}" if lookup.id_property else "record has this id"
-    return ErrorInfo(NOT_FOUND, f"no {lookup.object_type} {what}: batch/read doesn't return one")
+def _not_returned(lookup: Lookup, reply: BatchReply) -> ErrorReply:
+    """The error of an input whose record a reply leaves out, without an error that could be about it."""
+    unnamed = next((error for error in reply.errors if not error.ids), None)
+    if unnamed is not None:
+        return unnamed
+    if not reply.confirms:
+        return replace(NO_ANSWER, correlation_id=reply.correlation_id)
+    message = f"no {lookup.object_type} record has this {lookup.id_property}: batch/read doesn't return one"
+    return ErrorReply(OBJECT_NOT_FOUND, message, correlation_id=reply.correlation_id)
 
 
 def _primary_names(lookup: Lookup, record: Record) -> list[str]:
@@ -208,19 +206,18 @@ class LookupQueue:
         :returns: whether the job is to be sent once more, for what the reply leaves out without a word.
         """
         silent = []
-        unnamed = next((error for error in reply.errors if not error.ids), None if reply.confirms else _NO_ANSWER)
         for item, found in zip(job.asked, read_lookup(self.lookup, job.asked, reply), strict=True):
             answered = found.record is not None or found.error is not None
             if answered or self.lookup.id_property is None:
                 job.found[item.row] = found
             elif job.repeated:
-                job.found[item.row] = Found(error=unnamed)
+                job.found[item.row] = Found(error=_not_returned(self.lookup, reply))
             else:
                 silent.append(item)
         job.asked, job.repeated = tuple(silent), True
         return bool(silent)
 
-    def refuse(self, job: LookupJob, error: ErrorInfo, *, split: bool = True) -> list[LookupJob]:
+    def refuse(self, job: LookupJob, error: ErrorReply, *, split: bool = True) -> list[LookupJob]:
         """A read was refused whole: its halves are read instead; for an input alone the refusal is the answer.
 
         :param split: ``False``: it is the answer for all of them.

@@ -1,15 +1,14 @@
-"""HubSpot's side of the wire: paths, request bodies and what its replies say, whatever they leave out.
+"""HubSpot's side of the wire: a request's path and body, a reply as it comes, JSON that may hold anything.
 
-The shapes are those of ``/crm/objects/{version}/{objectType}/batch/{verb}``. A verb is one entry here: what is
-true of all of them (100 inputs, results without order, errors whose every field may be missing) is said once.
+The shapes are those of ``/crm/objects/{version}/{objectType}/batch/{verb}``. What replies say is read in
+``batch_reply`` (a 2xx) and ``error_reply``.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
@@ -28,7 +27,7 @@ MAX_BATCH_INPUTS = 100
 
 # Names of object types as HubSpot has them: contacts, 0-1, 2-1234567, p1_pets. Nothing else may become a path.
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _API_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}(-beta)?|v[34]")
 
 
@@ -56,75 +55,17 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
+    def header(self, name: str) -> str | None:
+        """A header as it came.
 
-@dataclass(frozen=True, slots=True)
-class PropertyError:
-    """One entry of a refusal about a property's value.
-
-    :param name: the property, or ``None`` where the entry doesn't name it.
-    :param code: ``PROPERTY_DOESNT_EXIST``, ``INVALID_OPTION``, ``READ_ONLY_VALUE``, ...
-    :param message: HubSpot's words, which often quote the value.
-    """
-
-    name: str | None
-    code: str | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorInfo:
-    """A standard error of HubSpot's, with what it names.
-
-    :param category: its category, else a code it holds, else ``HTTP_<status>``.
-    :param message: HubSpot's words.
-    :param ids: ``context.ids``: the ids as they were sent.
-    :param trace_ids: ``context.objectWriteTraceId``.
-    :param properties: what it says of single properties.
-    :param scopes: ``requiredGranularScopes``, for a 403.
-    """
-
-    category: str
-    message: str
-    correlation_id: str | None = None
-    ids: frozenset[str] = frozenset()
-    trace_ids: frozenset[str] = frozenset()
-    properties: tuple[PropertyError, ...] = ()
-    scopes: tuple[str, ...] = ()
-
-
-NO_REPLY = ErrorInfo(category="NO_REPLY", message="no reply")
-NO_ANSWER = ErrorInfo(category="NO_ANSWER", message="a reply that names none of the rows")
-
-
-class Record(NamedTuple):
-    """One object of a reply's ``results``; only ``id`` is sure to be there.
-
-    :param trace_id: ``objectWriteTraceId``, usually absent.
-    """
-
-    id: str
-    properties: Mapping[str, Any]
-    updated_at: str | None = None
-    trace_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReply:
-    """A 2xx reply to a batch request, as far as it makes sense.
-
-    :param status: ``COMPLETE``, ``PENDING``, ``PROCESSING``, ``CANCELED``; ``None`` where it is left out.
-    :param makes_sense: ``False`` for a body that is no JSON object.
-    """
-
-    status: str | None
-    results: tuple[Record, ...] = ()
-    errors: tuple[ErrorInfo, ...] = ()
-    makes_sense: bool = True
+        :param name: in lower case.
+        """
+        return next((value for given, value in self.headers.items() if given.lower() == name), None)
 
     @property
-    def confirms(self) -> bool:
-        """Whether a record among ``results`` has been written: not so while the work is pending or canceled."""
-        return self.makes_sense and self.status in (None, "COMPLETE")
+    def correlation_id(self) -> str | None:
+        """HubSpot's id of the reply; the body of an error mostly repeats it, that of a 2xx never does."""
+        return word_of(self.header("x-hubspot-correlation-id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,117 +184,13 @@ def decode(body: bytes) -> Any:
         return None
 
 
-def parse_batch_reply(body: bytes) -> BatchReply:
-    """Read a 2xx body to a batch request, 200 and 207 alike (2026-09 has no 207). Never raises."""
-    data = decode(body)
-    if not isinstance(data, dict):
-        return BatchReply(status=None, makes_sense=False)
-    status = data.get("status")
-    return BatchReply(
-        status=status.upper() if isinstance(status, str) else None,
-        results=tuple(_records(data.get("results"))),
-        errors=tuple(_error(entry, None, "") for entry in _dicts(data.get("errors"))),
-    )
-
-
-def parse_error(status: int, body: bytes) -> ErrorInfo:
-    """Read the body of a 4xx or 5xx, whatever it leaves out. Never raises.
-
-    :param status: the HTTP status, which names the category where the body doesn't.
-    """
-    data = decode(body)
-    if not isinstance(data, dict):
-        return ErrorInfo(category=f"HTTP_{status}", message=f"HTTP {status} with a body that is no JSON object")
-    return _error(data, f"HTTP_{status}", f"HTTP {status}")
-
-
-def _records(results: Any) -> Iterable[Record]:
-    for entry in _dicts(results):
-        record_id, properties = entry.get("id"), entry.get("properties")
-        updated_at, trace_id = entry.get("updatedAt"), entry.get("objectWriteTraceId")
-        if type(record_id) is not str or not record_id:
-            record_id = _text(record_id)
-            if record_id is None:
-                continue
-        yield Record(
-            record_id,
-            properties if type(properties) is dict else {},
-            updated_at if type(updated_at) is str else None,
-            None if trace_id is None else _text(trace_id),
-        )
-
-
-def _error(data: dict[str, Any], fallback_category: str | None, fallback_message: str) -> ErrorInfo:
-    message = _text(data.get("message")) or fallback_message or "HubSpot gave no reason"
-    details = list(_dicts(data.get("errors")))
-    contexts = [data.get("context"), *(detail.get("context") for detail in details)]
-    properties = tuple(_property_errors(message, details))
-    codes = [found.code for found in properties if found.code]
-    category = (
-        _code(data.get("category"))
-        or _code(data.get("subCategory"))
-        or next(iter(codes), None)
-        or fallback_category
-        or "UNKNOWN_ERROR"
-    )
-    return ErrorInfo(
-        category=category,
-        message=message,
-        correlation_id=_code(data.get("correlationId")),
-        ids=frozenset(_context(contexts, "ids", "id")),
-        trace_ids=frozenset(_context(contexts, "objectWriteTraceId", "objectWriteTraceIds")),
-        properties=properties,
-        scopes=tuple(dict.fromkeys(_context(contexts, "requiredGranularScopes", "requiredScopes"))),
-    )
-
-
-def _property_errors(message: str, details: list[dict[str, Any]]) -> Iterable[PropertyError]:
-    """What an error says of properties: the JSON list inside its message, and its ``errors``."""
-    seen: set[tuple[str | None, str | None]] = set()
-    listed: list[tuple[dict[str, Any], Any, Any]] = [
-        (entry, entry.get("name"), entry.get("error")) for entry in _listed_in(message)
-    ]
-    for detail in details:
-        names = _context([detail.get("context")], "propertyName", "propertyNames", "property")
-        fallback: Any = detail.get("name") or detail.get("in")
-        listed += [(detail, name, detail.get("code")) for name in [*names] or [fallback]]
-    for entry, name, code in listed:
-        found = PropertyError(_text(name), _code(code), _text(entry.get("message")) or "")
-        # the list in the message and `errors` tell the same thing twice, in the same order
-        if (found.name, found.message) not in seen and (found.name or found.code):
-            seen.add((found.name, found.message))
-            yield found
-
-
-def _listed_in(message: str) -> Iterable[dict[str, Any]]:
-    """The objects of the JSON list that follows "Property values were not valid: "."""
-    start = message.find("[{")
-    if start < 0:
-        return ()
-    try:
-        found, _ = json.JSONDecoder().raw_decode(message, start)
-    except (ValueError, RecursionError):
-        return ()
-    return _dicts(found)
-
-
-def _context(contexts: Iterable[Any], *keys: str) -> Iterable[str]:
-    for context in contexts:
-        if not isinstance(context, dict):
-            continue
-        for key in keys:
-            value = context.get(key)
-            for one in value if isinstance(value, list) else [value]:
-                text = _text(one)
-                if text is not None:
-                    yield text
-
-
-def _dicts(value: Any) -> Iterable[dict[str, Any]]:
+def entries_of(value: Any) -> Iterable[dict[str, Any]]:
+    """The objects of a list; nothing where it is none."""
     return (entry for entry in value if isinstance(entry, dict)) if isinstance(value, list) else ()
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A text, or a whole number as one; ``None`` for anything else, and for an empty text."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, int) and not isinstance(value, bool):
@@ -361,7 +198,7 @@ def _text(value: Any) -> str | None:
     return None
 
 
-def _code(value: Any) -> str | None:
-    """A category, a code or a correlation id: it goes into logs and errors as it is, so it is one word."""
-    text = _text(value)
-    return text if text and _CODE.fullmatch(text) else None
+def word_of(value: Any) -> str | None:
+    """A category, a code, a scope or a correlation id: it goes into logs and errors as it is, so it is one word."""
+    text = text_of(value)
+    return text if text and _WORD.fullmatch(text) else None

@@ -14,8 +14,9 @@ from airflow_provider_hubbatch.core.values import order_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.model import Input
-    from airflow_provider_hubbatch.core.protocol import BatchReply, ErrorInfo, Record
 
 # Contacts, companies and others list here the ids that were merged into them, as "1;2"
 MERGED_IDS_PROPERTY = "hs_merged_object_ids"
@@ -37,9 +38,9 @@ class UpdateReading:
     """
 
     confirmed: tuple[tuple[Input, Record], ...]
-    refused: tuple[tuple[Input, ErrorInfo], ...]
+    refused: tuple[tuple[Input, ErrorReply], ...]
     unsaid: tuple[Input, ...]
-    errors: tuple[ErrorInfo, ...]
+    errors: tuple[ErrorReply, ...]
     strays: tuple[Record, ...] = ()
 
 
@@ -58,7 +59,7 @@ class ReadBackReading:
     written: tuple[tuple[Input, Record], ...]
     differing: tuple[tuple[Input, Record], ...]
     merged: tuple[tuple[Input, Record], ...]
-    refused: tuple[tuple[Input, ErrorInfo], ...]
+    refused: tuple[tuple[Input, ErrorReply], ...]
     unsaid: tuple[Input, ...]
     strays: bool
 
@@ -93,13 +94,13 @@ class _Waiting:
             named = self.by_trace(record.trace_id)
         return named
 
-    def by_error(self, error: ErrorInfo) -> list[Input]:
+    def by_error(self, error: ErrorReply) -> list[Input]:
         """The inputs that an error names."""
         found = [self.by_id(one) for one in error.ids] + [self.by_trace(one) for one in error.trace_ids]
         return list({item.row: item for item in found if item is not None}.values())
 
 
-def inputs_named(inputs: Sequence[Input], error: ErrorInfo, id_property: str | None) -> list[Input]:
+def inputs_named(inputs: Sequence[Input], error: ErrorReply, id_property: str | None) -> list[Input]:
     """The inputs that an error names by id or trace id, in input order."""
     return sorted(_Waiting(inputs, id_property).by_error(error), key=lambda item: item.row)
 
@@ -153,8 +154,8 @@ def reconcile_read_back(
 
 
 def _take_refused(
-    waiting: _Waiting, errors: Iterable[ErrorInfo]
-) -> tuple[list[tuple[Input, ErrorInfo]], list[ErrorInfo]]:
+    waiting: _Waiting, errors: Iterable[ErrorReply]
+) -> tuple[list[tuple[Input, ErrorReply]], list[ErrorReply]]:
     refused, nameless = [], []
     for error in errors:
         named = waiting.by_error(error)

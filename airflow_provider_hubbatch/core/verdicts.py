@@ -8,15 +8,17 @@ of it clamped, and bounded by attempts and by time. HubSpot's own list of status
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from airflow_provider_hubbatch.core.error_reply import NO_REPLY, ErrorReply, parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from airflow_provider_hubbatch.core.protocol import Reply
 
 
 class FailureKind(StrEnum):
@@ -33,7 +35,7 @@ class FailureKind(StrEnum):
     NONSENSE = "nonsense"
     """A 2xx whose body isn't the JSON object that was asked for: a proxy's page, a reply cut short."""
     TLS = "tls"
-    """The certificate isn't trusted, or there is no common protocol: it stays so until somebody mends it."""
+    """The certificate isn't trusted, or there is no common protocol: it stays so until somebody fixes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +43,18 @@ class Failure:
     """What went wrong with one request.
 
     :param kind: how far it came.
-    :param status: the HTTP status, where there was a reply.
-    :param category: HubSpot's ``category`` (or ``errorType``), in upper case.
-    :param policy_name: the ``policyName`` of a 429, in upper case: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY``.
-    :param message: HubSpot's message, or the transport's.
-    :param correlation_id: HubSpot's id of the reply: what its support asks for.
-    :param retry_after: the ``Retry-After`` header as it came.
-    :param date: the reply's ``Date`` header as it came: ``Retry-After`` may be a date, and this says what time it is.
-    :param scopes: the scopes that a 403 says are required.
+    :param error: what HubSpot says, or the transport.
+    :param quotable: its words may get into exceptions, and so into logs: not so where they may quote a row's value.
     """
 
     kind: FailureKind
-    status: int | None = None
-    category: str | None = None
-    policy_name: str | None = None
-    message: str | None = None
-    correlation_id: str | None = None
-    retry_after: str | None = None
-    date: str | None = None
-    scopes: tuple[str, ...] = ()
+    error: ErrorReply = NO_REPLY
+    quotable: bool = True
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, where there was a reply."""
+        return self.error.status
 
 
 class StopKind(StrEnum):
@@ -68,7 +63,7 @@ class StopKind(StrEnum):
     ACCESS = "access"
     """401, 403: the token."""
     DAILY_QUOTA = "daily_quota"
-    """The account's calls of the day are spent."""
+    """The account's daily API limit is exhausted."""
     UNAVAILABLE = "unavailable"
     """HubSpot is down, throttling or out of reach for longer than a task waits."""
     SETTINGS = "settings"
@@ -152,8 +147,6 @@ SECONDLY_SECONDS = 1.1
 # No burst window lasts 100 s, so a 429 that names more means milliseconds.
 _MILLISECONDS_FROM = 100.0
 
-_WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
-
 _ACCESS = frozenset({401, 403})
 _REQUEST_TIMEOUT = 408
 _LOCKED = 423
@@ -165,37 +158,13 @@ _PROXY_LOGIN = 407
 _HOPELESS = frozenset({522, 525, 526})
 
 
-def failure_from_reply(status: int, headers: Mapping[str, str], body: object) -> Failure:
-    """Read an unwelcome reply. Every field of an error is optional, and some come in several shapes.
+def failure_from_reply(reply: Reply, *, quotable: bool = True) -> Failure:
+    """What went wrong, by an unwelcome reply.
 
-    :param status: the HTTP status; a 2xx means that its body made no sense.
-    :param headers: the reply's headers, in any case.
-    :param body: the parsed JSON, or whatever else it was; ``None`` where there was none.
+    :param reply: a 2xx among them means that its body made no sense.
     """
-    fields: Mapping[Any, Any] = body if isinstance(body, Mapping) else {}
-    lowered = {str(name).lower(): value for name, value in headers.items()}
-    category = _text(fields.get("category")) or _text(fields.get("errorType"))
-    policy_name = _text(fields.get("policyName"))
-    return Failure(
-        kind=FailureKind.NONSENSE if 200 <= status < 300 else FailureKind.STATUS,  # noqa: PLR2004 - HTTP's own
-        status=status,
-        category=_word(category.upper()) if category else None,
-        policy_name=_word(policy_name.upper()) if policy_name else None,
-        message=_text(fields.get("message")),
-        correlation_id=_word(fields.get("correlationId")) or _word(lowered.get("x-hubspot-correlation-id")),
-        retry_after=_text(lowered.get("retry-after")),
-        date=_text(lowered.get("date")),
-        scopes=_scopes(fields),
-    )
-
-
-def unquoted(failure: Failure) -> Failure:
-    """The same without HubSpot's own words, which may quote values of the request: for a request that had any.
-
-    What they alone say of a limit is kept as its name.
-    """
-    named = limit_of(failure) if failure.status == _TOO_MANY else failure.policy_name
-    return replace(failure, message=None, policy_name=named)
+    kind = FailureKind.NONSENSE if 200 <= reply.status < 300 else FailureKind.STATUS  # noqa: PLR2004 - HTTP's own
+    return Failure(kind, parse_error(reply), quotable)
 
 
 def decide(
@@ -285,7 +254,7 @@ def limit_of(failure: Failure) -> str:
     By ``policyName``, else by the message ("You have reached your ten_secondly_rolling limit."); what says nothing
     is the burst limit, the one that passes by itself.
     """
-    for words in (failure.policy_name, failure.message):
+    for words in (failure.error.policy_name, failure.error.message):
         text = (words or "").upper()
         for limit in ("TEN_SECONDLY", "SECONDLY", "DAILY"):
             if limit in text:
@@ -295,13 +264,13 @@ def limit_of(failure: Failure) -> str:
 
 def retry_after_seconds(failure: Failure) -> float | None:
     """``Retry-After`` in seconds; ``None`` where there is none, or it is nonsense."""
-    raw = (failure.retry_after or "").strip()
+    raw = (failure.error.retry_after or "").strip()
     if not raw:
         return None
     try:
         seconds = float(raw)
     except ValueError:
-        return _seconds_until(raw, failure.date)
+        return _seconds_until(raw, failure.error.date)
     if not math.isfinite(seconds) or seconds < 0:
         return None
     if failure.status == _TOO_MANY and seconds > _MILLISECONDS_FROM:
@@ -318,33 +287,13 @@ def _seconds_until(raw: str, date: str | None) -> float | None:
 
 
 def _describe(failure: Failure) -> str:
-    """``[correlation 5f1c] 429 RATE_LIMITS: You have reached your ten_secondly_rolling limit.``"""
-    words = str(failure.status) if failure.status is not None else failure.kind.value
+    """``[correlation 5f1c] 429 RATE_LIMITS: You have reached your ten_secondly_rolling limit``"""
+    error = failure.error
+    words = failure.kind.value if error.status is None else str(error.status)
     if failure.kind is FailureKind.NONSENSE:
         words += " with a body that is not the JSON asked for"
-    if failure.category:
-        words += f" {failure.category}"
-    if failure.message:
-        words += f": {failure.message.rstrip('.')}"
-    return f"[correlation {failure.correlation_id}] {words}" if failure.correlation_id else words
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _word(value: object) -> str | None:
-    """One word: it goes into logs and errors as it is."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
-
-
-def _scopes(fields: Mapping[Any, Any]) -> tuple[str, ...]:
-    """``context.requiredGranularScopes``, at the top or in one of ``errors``."""
-    errors = fields.get("errors")
-    places = [fields, *(errors if isinstance(errors, list) else [])]
-    for place in places:
-        context = place.get("context") if isinstance(place, Mapping) else None
-        scopes = context.get("requiredGranularScopes") if isinstance(context, Mapping) else None
-        if isinstance(scopes, list) and scopes:
-            return tuple(scope for scope in scopes if _word(scope))
-    return ()
+    elif error.status is not None and error.category != f"HTTP_{error.status}":
+        words += f" {error.category}"
+    if error.message and failure.quotable and failure.kind is not FailureKind.NONSENSE:
+        words += f": {error.message.rstrip('.')}"
+    return f"[correlation {error.correlation_id}] {words}" if error.correlation_id else words

@@ -6,19 +6,18 @@ It decides nothing: what a reply says and what to do about it is asked of ``core
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core import isolation, protocol, verdicts
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.batching import Lanes
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND
 from airflow_provider_hubbatch.core.explain import fatal_error, quota_error, settings_error, systematic_error
 from airflow_provider_hubbatch.core.lookup import (
-    NO_ANSWER,
-    NOT_FOUND,
     LookupJob,
     LookupQueue,
     changed_properties,
-    not_found,
     resolved,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
@@ -33,8 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, Done, Transport
+    from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.lookup import Lookup
-    from airflow_provider_hubbatch.core.protocol import BatchUpdate, ErrorInfo, Record, Reply, Request
+    from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
 
 # After a stop, requests under way get this long to be answered. Airflow ends a killed task about 5 s after it asked
 # (seen with 3.3); the checkpoint and the XComs must fit into what is left.
@@ -345,7 +346,7 @@ class Sync:
                 server_failed = done.reply is not None and done.reply.status >= 500  # noqa: PLR2004 - HTTP's own
                 self._after_refusal(job.group, done.error, suspected=server_failed)
             case verdict:
-                self._state.fatal = self._state.fatal or fatal_error(verdict, done.failure)
+                self._state.fatal = self._state.fatal or fatal_error(verdict, done.error)
 
     # --- lookups -----------------------------------------------------------------------------------------------
 
@@ -353,14 +354,14 @@ class Sync:
         lookups = self._lookups
         if lookups is None:
             return
-        parsed = protocol.parse_batch_reply(reply.body if reply else b"")
+        parsed = parse_batch_reply(reply)
         if parsed.results:
             self._state.streak = isolation.Streak()
         if lookups.answer(job, parsed):
             self._todo.append(job)
         self._take_looked_up(lookups)
 
-    def _refuse_lookup(self, job: LookupJob, error: ErrorInfo) -> None:
+    def _refuse_lookup(self, job: LookupJob, error: ErrorReply) -> None:
         lookups, counters = self._lookups, self._dispatcher.counters
         if lookups is None:
             return
@@ -377,10 +378,10 @@ class Sync:
         for item, found, job in lookups.ready():
             if found.record is not None:
                 self._after_lookup(lookups.lookup, item, found.record, job.number)
-            elif found.error is None and lookups.lookup.id_property is None:
+            elif found.error is None:
                 self._queue(item)  # the update's reply will tell
             else:
-                self._outcomes.append(self._rejection(item, not_found(lookups.lookup, found.error)))
+                self._outcomes.append(self._rejection(item, found.error))
         oldest = lookups.oldest
         self._written = {key: number for key, number in self._written.items() if number > oldest}
 
@@ -399,7 +400,7 @@ class Sync:
 
     def _read_update(self, job: _Update, reply: Reply | None) -> None:
         group, id_property = job.group, self._plan.update.id_property
-        parsed = protocol.parse_batch_reply(reply.body if reply else b"")
+        parsed = parse_batch_reply(reply)
         reading = reconcile(group.inputs, parsed, id_property=id_property)
         for item, record in reading.confirmed:
             self._settle_updated(item, record)
@@ -413,7 +414,7 @@ class Sync:
             return
         emptied = not (reading.confirmed or reading.refused or reading.strays)
         if emptied:
-            self._count_refusal(protocol.NO_ANSWER, requests=1)
+            self._count_refusal(replace(NO_ANSWER, correlation_id=parsed.correlation_id), requests=1)
         if emptied and group.searching and len(reading.unsaid) > 1:
             self._search_silence(rest)
             return
@@ -431,7 +432,7 @@ class Sync:
             self._todo.append(job)
 
     def _read_read_back(self, job: _ReadBack, reply: Reply | None) -> None:
-        parsed = protocol.parse_batch_reply(reply.body if reply else b"")
+        parsed = parse_batch_reply(reply)
         reading = reconcile_read_back(
             job.inputs, parsed, id_property=self._plan.update.id_property, equal=self._plan.equal
         )
@@ -470,16 +471,17 @@ class Sync:
         else:
             self._add_groups([isolation.split(group, self._bad_share())])
 
-    def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorInfo | None = None) -> None:
-        message = _NO_ANSWER if error is None else f"{_NO_ANSWER}; reading back: {error.category}"
+    def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorReply | None = None) -> None:
+        message = NO_ANSWER.message if error is None else f"{NO_ANSWER.message}; reading back: {error.category}"
+        what = {"category": NO_ANSWER.category, "message": message}
         correlation_id = error.correlation_id if error else None
         for item in inputs:
-            unknown = _outcome(item, Status.UNKNOWN, category=NO_ANSWER, message=message, correlation_id=correlation_id)
+            unknown = _outcome(item, Status.UNKNOWN, **what, correlation_id=correlation_id)
             self._settle(unknown, item)
 
     # --- refusals ----------------------------------------------------------------------------------------------
 
-    def _after_refusal(self, group: isolation.Group, error: ErrorInfo, *, suspected: bool) -> None:
+    def _after_refusal(self, group: isolation.Group, error: ErrorReply, *, suspected: bool) -> None:
         wrong = settings_error(error, self._plan.update.object_type, self._plan.update.id_property)
         if wrong is not None:
             self._state.fatal = self._state.fatal or wrong
@@ -501,7 +503,7 @@ class Sync:
             self._reject(item, reason)
         self._add_groups(decision.groups, suspected=suspected)
 
-    def _count_refusal(self, error: ErrorInfo, *, requests: int = 0, rows: int = 0) -> None:
+    def _count_refusal(self, error: ErrorReply, *, requests: int = 0, rows: int = 0) -> None:
         self._state.streak = self._state.streak.refused(error, requests=requests, rows=rows)
         if self._state.streak.systematic and self._state.fatal is None:
             self._state.fatal = systematic_error(error, self._state.streak)
@@ -515,18 +517,18 @@ class Sync:
 
     # --- outcomes ----------------------------------------------------------------------------------------------
 
-    def _reject(self, item: Input, error: ErrorInfo, note: str = "") -> None:
+    def _reject(self, item: Input, error: ErrorReply, note: str = "") -> None:
         self._settle(self._rejection(item, error, note), item)
 
-    def _rejection(self, item: Input, error: ErrorInfo, note: str = "") -> RowOutcome:
-        if self._plan.missing_ok and error.category == NOT_FOUND:
-            return _outcome(item, Status.MISSING, message=error.message)
+    def _rejection(self, item: Input, error: ErrorReply, note: str = "") -> RowOutcome:
+        if self._plan.missing_ok and error.category == OBJECT_NOT_FOUND:
+            return _outcome(item, Status.MISSING, message=error.reason, correlation_id=error.correlation_id)
         self._state.bad += 1
         return _outcome(
             item,
-            Status.UNKNOWN if error.category == NO_ANSWER else Status.REJECTED,
+            Status.UNKNOWN if error.category == NO_ANSWER.category else Status.REJECTED,
             category=error.category,
-            message=error.message + note,
+            message=error.reason + note,
             correlation_id=error.correlation_id,
         )
 
@@ -588,9 +590,6 @@ class Sync:
             self._open.update({row.row: row for row in rows})
             self._outcomes.extend(self._unsettled(row) for row in rows)
             yield from self._take_outcomes()
-
-
-_NO_ANSWER = "HubSpot's replies name neither the record nor an error, also after sending it once more"
 
 
 def _outcome(item: Input, status: Status, **what: Any) -> RowOutcome:

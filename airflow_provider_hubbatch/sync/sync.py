@@ -430,7 +430,7 @@ class BatchUpdateRun:
         """Add when the account's day begins anew."""
         reset = self._hook.daily_reset(self.account)
         error.retry_after_seconds = max((reset - datetime.now(UTC)).total_seconds(), 0.0)
-        error.args = (f"{error.args[0]}; they begin anew at {reset.isoformat(timespec='minutes')}",)
+        error.args = (f"{error.args[0]}; it resets at {reset.isoformat(timespec='minutes')}",)
 
     def _note_costs(self) -> None:
         report, counters = self.report, self._counters

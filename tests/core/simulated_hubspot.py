@@ -13,8 +13,16 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter, RateLimitHeaders
-from airflow_provider_hubbatch.core.verdicts import Failure, FailureKind, Retry, RetryPolicy, decide
+from airflow_provider_hubbatch.core.verdicts import (
+    Failure,
+    FailureKind,
+    Retry,
+    RetryPolicy,
+    decide,
+    failure_from_reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +221,7 @@ class Client:
         self.wake()
 
     def _again(self, attempt: int, status: int) -> None:
-        failure = Failure(FailureKind.STATUS, status) if status else Failure(FailureKind.CUT)
+        failure = failure_from_reply(Reply(status, {}, b"")) if status else Failure(FailureKind.CUT)
         decision = decide(failure, attempt=attempt, elapsed_seconds=0.0, policy=RetryPolicy(), random=self.rng.random)
         assert isinstance(decision, Retry)
 

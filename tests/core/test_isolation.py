@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_hubbatch.core.error_reply import ErrorReply, PropertyError
 from airflow_provider_hubbatch.core.isolation import (
     MAX_REFUSED_REQUESTS,
     Group,
@@ -24,7 +25,6 @@ from airflow_provider_hubbatch.core.isolation import (
     learn,
 )
 from airflow_provider_hubbatch.core.model import Input
-from airflow_provider_hubbatch.core.protocol import ErrorInfo, PropertyError
 
 MODES = ["ids", "first id", "trace ids", "quotes", "quotes first", "property", "nothing", "duplicates"]
 
@@ -47,7 +47,7 @@ class Refusing:
     refused: int = 0
     accepted: Counter[int] = field(default_factory=Counter)
 
-    def send(self, inputs: tuple[Input, ...]) -> ErrorInfo | None:
+    def send(self, inputs: tuple[Input, ...]) -> ErrorReply | None:
         """Take a batch: accepted whole, or refused whole with this error."""
         assert 1 <= len(inputs) <= 100
         self.requests += 1
@@ -58,23 +58,23 @@ class Refusing:
         self.refused += 1
         return self._error(bad)
 
-    def _error(self, bad: list[Input]) -> ErrorInfo:
+    def _error(self, bad: list[Input]) -> ErrorReply:
         first = bad[:1]
         match self.mode:
             case "ids" | "first id" | "duplicates":
                 named = bad if self.mode != "first id" else first
                 message = "Duplicate IDs found in batch input" if self.mode == "duplicates" else "no such record"
-                return ErrorInfo("VALIDATION_ERROR", message, ids=frozenset(item.id for item in named))
+                return ErrorReply("VALIDATION_ERROR", message, ids=frozenset(item.id for item in named))
             case "trace ids":
-                return ErrorInfo("VALIDATION_ERROR", "bad", trace_ids=frozenset(item.trace_id for item in bad))
+                return ErrorReply("VALIDATION_ERROR", "bad", trace_ids=frozenset(item.trace_id for item in bad))
             case "quotes" | "quotes first":
                 named = bad if self.mode == "quotes" else first
-                return ErrorInfo("VALIDATION_ERROR", "not valid", properties=tuple(map(_quoting, named)))
+                return ErrorReply("VALIDATION_ERROR", "not valid", properties=tuple(map(_quoting, named)))
             case "property":
                 names = dict.fromkeys(name for item in bad for name in item.properties if name != "city")
                 found = tuple(PropertyError(name, "INVALID_OPTION", "The value is wrong") for name in names)
-                return ErrorInfo("VALIDATION_ERROR", "not valid", properties=found)
-        return ErrorInfo("VALIDATION_ERROR", "Property values were not valid")
+                return ErrorReply("VALIDATION_ERROR", "not valid", properties=found)
+        return ErrorReply("VALIDATION_ERROR", "Property values were not valid")
 
 
 def _quoting(item: Input) -> PropertyError:
@@ -216,7 +216,7 @@ def test_isolation_seeks_only_among_rows_with_the_named_property() -> None:
 
 def test_isolation_learns_a_property_that_does_not_exist_once() -> None:
     """A property that doesn't exist is told by one refusal; each row that has it is then rejected unsent."""
-    error = ErrorInfo("VALIDATION_ERROR", "no", properties=(PropertyError("plam", "PROPERTY_DOESNT_EXIST", "no"),))
+    error = ErrorReply("VALIDATION_ERROR", "no", properties=(PropertyError("plam", "PROPERTY_DOESNT_EXIST", "no"),))
     learned = Learned()
     group = Group(tuple(make(row, "x", "plam" if row < 60 else "plan") for row in range(100)))
     decision = after_refusal(group, error, id_property=None, learned=learned, bad_share=0.01)
@@ -230,7 +230,7 @@ def test_isolation_learns_a_property_that_does_not_exist_once() -> None:
 def test_isolation_learns_nothing_from_a_conflict(code: str) -> None:
     """That another record has a value says nothing of other rows."""
     learned = Learned()
-    error = ErrorInfo("X", "x", properties=(PropertyError("plan", code, "A-1 is not a valid value"),))
+    error = ErrorReply("X", "x", properties=(PropertyError("plan", code, "A-1 is not a valid value"),))
     learn(error, [make(1, "A-1")], learned)
     assert not learned
 
@@ -254,7 +254,7 @@ def test_isolation_learns_nothing_from_a_conflict(code: str) -> None:
 def test_isolation_reads_a_quoted_value(message: str, value: str | None) -> None:
     """A value that HubSpot quotes is found, whatever it holds; only if a row of the batch has exactly that value."""
     learned = Learned()
-    error = ErrorInfo("X", "x", properties=(PropertyError("plan", "INVALID_OPTION", message),))
+    error = ErrorReply("X", "x", properties=(PropertyError("plan", "INVALID_OPTION", message),))
     learn(error, [make(1, value or "x"), make(2, "other")], learned)
     assert set(learned.bad_values) == ({("plan", value)} if value else set())
     learn(error, [make(2, "other")], other := Learned())
@@ -264,7 +264,7 @@ def test_isolation_reads_a_quoted_value(message: str, value: str | None) -> None
 def test_isolation_of_a_conflict_spares_the_record_that_has_the_value() -> None:
     """A conflict that names the record which has the value already doesn't reject that record's own row."""
     message = "Contact already exists. Existing ID: 500003"
-    error = ErrorInfo("CONFLICT", message, ids=frozenset({"500003"}))
+    error = ErrorReply("CONFLICT", message, ids=frozenset({"500003"}))
     group = Group(tuple(make(row, str(row)) for row in range(10)))
     decision = after_refusal(group, error, id_property=None, learned=Learned(), bad_share=0.01)
     assert 3 not in [item.row for item, _ in decision.rejected]
@@ -275,7 +275,7 @@ def test_isolation_of_a_conflict_spares_the_record_that_has_the_value() -> None:
 
 def test_streak_is_systematic_after_40_requests_for_one_reason() -> None:
     """The same reason 40 times in a row, or for 1,000 rows without a request, is the table's and not a row's."""
-    error = ErrorInfo("VALIDATION_ERROR", "a", properties=(PropertyError("plan", "INVALID_OPTION", "a"),))
+    error = ErrorReply("VALIDATION_ERROR", "a", properties=(PropertyError("plan", "INVALID_OPTION", "a"),))
     streak = Streak()
     for _ in range(39):
         streak = streak.refused(error, requests=1)
@@ -290,7 +290,7 @@ def test_streak_starts_anew_with_another_reason() -> None:
     streak = Streak()
     for place in range(100):
         name = ["plan", "tier"][place % 2]
-        error = ErrorInfo("X", f"words {place}", properties=(PropertyError(name, "INVALID_OPTION", f"{place}"),))
+        error = ErrorReply("X", f"words {place}", properties=(PropertyError(name, "INVALID_OPTION", f"{place}"),))
         streak = streak.refused(error, requests=1)
     assert (streak.requests, streak.systematic) == (1, False)
 

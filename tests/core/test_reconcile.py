@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.model import Input
-from airflow_provider_hubbatch.core.protocol import BatchReply, parse_batch_reply
+from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.reconcile import (
     ReadBackReading,
     UpdateReading,
@@ -39,7 +40,7 @@ def equal(_name: str, ours: str, hubspots: str | None) -> bool:
 
 def reply(body: Any) -> BatchReply:
     """The reply with this JSON body."""
-    return parse_batch_reply(orjson.dumps(body))
+    return parse_batch_reply(Reply(200, {}, orjson.dumps(body)))
 
 
 def read(body: Any, ids: list[str] = IDS, *, id_property: str | None = None) -> UpdateReading:
@@ -158,7 +159,7 @@ def test_read_back_puts_every_input_in_exactly_one_group(body: Any, id_property:
 @given(st.binary(max_size=30) | st.sampled_from([b"", b"null", b"[]", b"<html>", b"{", b"[" * 5_000, b"\xff\xfe"]))
 def test_reconcile_takes_nothing_from_bytes_that_are_no_reply(body: bytes) -> None:
     """A body that is no JSON object confirms no row."""
-    reading = reconcile(inputs_for(IDS), parse_batch_reply(body), id_property=None)
+    reading = reconcile(inputs_for(IDS), parse_batch_reply(Reply(200, {}, body)), id_property=None)
     assert reading.confirmed == ()
 
 

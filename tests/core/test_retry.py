@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.verdicts import (
     Decision,
     Failure,
@@ -27,11 +28,16 @@ POLICY = RetryPolicy()
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 
 
+def reply(status: int, body: object = None, headers: dict[str, str] | None = None) -> Reply:
+    """A reply with this JSON, or with no body at all."""
+    return Reply(status, headers or {}, b"" if body is None else orjson.dumps(body))
+
+
 def decision(
     status: int, body: object = None, headers: dict[str, str] | None = None, *, attempt: int = 1, elapsed: float = 0.0
 ) -> Decision:
     """What is decided over a reply, with the dice at one half."""
-    failure = failure_from_reply(status, headers or {}, body)
+    failure = failure_from_reply(reply(status, body, headers))
     return decide(failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: 0.5)
 
 
@@ -152,7 +158,7 @@ def test_decide_is_not_hung_by_a_huge_hint() -> None:
 @pytest.mark.parametrize("raw", ["", "-1", "soon", "nan", "inf", "Tue, 99 Nov 2026", "1e999"])
 def test_retry_after_nonsense_is_none(raw: str) -> None:
     """What can't be read is no hint."""
-    assert retry_after_seconds(failure_from_reply(503, {"Retry-After": raw, "Date": DATE}, None)) is None
+    assert retry_after_seconds(failure_from_reply(reply(503, None, {"Retry-After": raw, "Date": DATE}))) is None
 
 
 @pytest.mark.parametrize("kind", [FailureKind.REFUSED, FailureKind.CUT, FailureKind.TIMEOUT])
@@ -181,25 +187,30 @@ def test_decide_waits_out_an_outage_of_minutes_and_no_longer() -> None:
     assert isinstance(decision(503, attempt=POLICY.max_attempts), Stop)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"category": "MISSING_SCOPES", "context": {"requiredGranularScopes": ["crm.objects.contacts.write"]}},
-        {"errors": [{"context": {"requiredGranularScopes": ["crm.objects.contacts.write"]}}]},
-        {"errors": [None, {}, {"context": {"requiredGranularScopes": ["crm.objects.contacts.write", 1]}}]},
-    ],
-)
-def test_failure_names_the_scopes(body: dict[str, Any]) -> None:
-    """Wherever HubSpot put them."""
-    assert failure_from_reply(403, {}, body).scopes == ("crm.objects.contacts.write",)
-
-
-def test_failure_describes_itself() -> None:
-    """With what its support asks for first."""
-    body = {"category": "RATE_LIMITS", "message": "ten_secondly_rolling limit.", "correlationId": "5f1c"}
-    retry = decision(429, body)
+@pytest.mark.parametrize("in_body", [True, False])
+def test_failure_describes_itself(in_body: bool) -> None:
+    """With what its support asks for first, whether the body or a header has it."""
+    body = {"category": "RATE_LIMITS", "message": "ten_secondly_rolling limit."}
+    headers = {} if in_body else {"X-HubSpot-Correlation-Id": "5f1c"}
+    retry = decision(429, body | ({"correlationId": "5f1c"} if in_body else {}), headers)
     assert isinstance(retry, Retry)
     assert retry.reason == "[correlation 5f1c] 429 RATE_LIMITS: ten_secondly_rolling limit"
+
+
+def test_failure_keeps_words_that_may_quote_a_value_to_itself() -> None:
+    """Of a request with a body, the reason says status and category only; which limit it hit is read all the same."""
+    body = {"category": "VALIDATION_ERROR", "message": "Veza was not one of the allowed options"}
+    refused = decide(
+        failure_from_reply(reply(400, body), quotable=False),
+        attempt=1,
+        elapsed_seconds=0.0,
+        policy=POLICY,
+        random=lambda: 0.5,
+    )
+    assert refused == Refused("400 VALIDATION_ERROR")
+    daily = failure_from_reply(reply(429, {"message": "You have reached your daily limit."}), quotable=False)
+    stop = decide(daily, attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5)
+    assert stop == Stop(StopKind.DAILY_QUOTA, "429")
 
 
 json_values = st.recursive(
@@ -225,7 +236,7 @@ def test_decide_never_raises_and_never_waits_for_long(
     *, status: int, body: object, headers: dict[str, str], attempt: int, elapsed: float, dice: float
 ) -> None:
     """Whatever comes back: a finite wait, within the time that is left, or an end."""
-    failure = failure_from_reply(status, headers, body)
+    failure = failure_from_reply(reply(status, body, headers))
     made = decide(failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: dice)
     if isinstance(made, Retry):
         assert attempt < POLICY.max_attempts
@@ -239,7 +250,7 @@ def test_decide_never_raises_and_never_waits_for_long(
 @pytest.mark.parametrize(("attempt", "others_succeed"), [(4, True), (5, False), (5, True)])
 def test_decide_suspects_a_row_when_hubspot_fails_one_request_alone(attempt: int, *, others_succeed: bool) -> None:
     """A 5xx for the fifth time, while other requests are answered, is about the request: its rows are told apart."""
-    failure = Failure(FailureKind.STATUS, status=500)
+    failure = failure_from_reply(reply(500))
     made = decide(
         failure,
         attempt=attempt,

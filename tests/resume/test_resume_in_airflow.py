@@ -152,7 +152,7 @@ def test_a_spent_quota_is_retried_at_the_reset(world: World) -> None:
     sandbox, summary = world.sandboxes["retried"], world.xcom("retried")
     assert 0 < summary["resumed_rows"] < 2_000
     assert set(times_sent(updates(sandbox)).values()) == {1}
-    assert "they begin anew at" in world.log("retried", 1)
+    assert "it resets at" in world.log("retried", 1)
     assert sandbox.statistics["rate_limited"] == {}
     assert world.state("retried")["try_number"] == 2
 

@@ -168,7 +168,7 @@ def test_not_deferrable_it_fails_with_the_time_to_come_back(hubspot: HubSpotSand
     _, error = execute(operator(rows_of(hubspot.objects("contacts")), deferrable=False), DictStore())
     assert isinstance(error, DailyQuotaError)
     reset = datetime.now(UTC) + timedelta(hours=1)
-    assert f"they begin anew at {reset:%Y-%m-%dT%H}" in str(error)
+    assert f"it resets at {reset:%Y-%m-%dT%H}" in str(error)
     decision = HubSpotRetryPolicy().evaluate(error, 1, 3)
     assert decision.retry_delay is not None
     assert abs(decision.retry_delay - timedelta(hours=1)) < timedelta(minutes=1)

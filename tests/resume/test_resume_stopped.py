@@ -402,7 +402,7 @@ def test_the_quota_stops_before_the_reserve(
     """Down to the reserve, the sync ends with the time to come back; after it, it goes on where it was."""
     store = DictStore()
     hubspot.spend_daily_quota(leave=20, resets_in_seconds=3)
-    with pytest.raises(DailyQuotaError, match=r"\(5 of 250,000 are left; .*=3 keeps .*begin anew at") as caught:
+    with pytest.raises(DailyQuotaError, match=r"\(5 of 250,000 are left; .*=3 keeps .*resets at") as caught:
         sync(rows, store, daily_quota_reserve=3).finish()
     assert 3 <= hubspot.state()["daily_remaining"] <= 4  # asking for the reset costs a call, or two
     assert caught.value.retry_after_seconds == pytest.approx(3, abs=2)

@@ -18,7 +18,9 @@ from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, ca
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.client.transport import without_secrets
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
+from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.lookup import Lookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.protocol import Reply, Request
@@ -228,8 +230,8 @@ def test_fuzz_a_single_request_ends(replies: list[Reply], body: bytes | None) ->
 @given(body=BODIES, status=STATUSES)
 def test_fuzz_what_reads_a_body_never_raises(body: bytes, status: int) -> None:
     """Batch replies, errors, definitions, the account, times: read as far as they make sense, whatever they are."""
-    protocol.parse_batch_reply(body)
-    error = protocol.parse_error(status, body)
+    parse_batch_reply(Reply(status, {}, body))
+    error = parse_error(Reply(status, {}, body))
     assert error.category
     data = protocol.decode(body)
     entries = data.get("results") if isinstance(data, dict) else data

@@ -1,0 +1,78 @@
+"""What a 2xx says, whatever it leaves out: results in no order, errors that may stand beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_hubbatch.core.error_reply import ErrorReply, parse_error_entry
+from airflow_provider_hubbatch.core.protocol import decode, entries_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from airflow_provider_hubbatch.core.protocol import Reply
+
+
+class Record(NamedTuple):
+    """One object of a reply's ``results``; only ``id`` is sure to be there.
+
+    :param trace_id: ``objectWriteTraceId``, usually absent.
+    """
+
+    id: str
+    properties: Mapping[str, Any]
+    updated_at: str | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReply:
+    """A 2xx reply to a batch request, as far as it makes sense.
+
+    :param status: ``COMPLETE``, ``PENDING``, ``PROCESSING``, ``CANCELED``; ``None`` where it is left out.
+    :param errors: of single records; each has the reply's correlation id, which only a header tells.
+    :param makes_sense: ``False`` for a body that is no JSON object.
+    :param correlation_id: HubSpot's id of the reply.
+    """
+
+    status: str | None
+    results: tuple[Record, ...] = ()
+    errors: tuple[ErrorReply, ...] = ()
+    makes_sense: bool = True
+    correlation_id: str | None = None
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a record among ``results`` has been written: not so while the work is pending or canceled."""
+        return self.makes_sense and self.status in (None, "COMPLETE")
+
+
+def parse_batch_reply(reply: Reply | None) -> BatchReply:
+    """Read a 2xx to a batch request, 200 and 207 alike (2026-09 has no 207); none makes no sense. Never raises."""
+    data = decode(reply.body) if reply else None
+    if reply is None or not isinstance(data, dict):
+        return BatchReply(status=None, makes_sense=False, correlation_id=reply.correlation_id if reply else None)
+    status = data.get("status")
+    return BatchReply(
+        status=status.upper() if isinstance(status, str) else None,
+        results=tuple(_records(data.get("results"))),
+        errors=tuple(parse_error_entry(entry, reply) for entry in entries_of(data.get("errors"))),
+        correlation_id=reply.correlation_id,
+    )
+
+
+def _records(results: Any) -> Iterable[Record]:
+    for entry in entries_of(results):
+        record_id, properties = entry.get("id"), entry.get("properties")
+        updated_at, trace_id = entry.get("updatedAt"), entry.get("objectWriteTraceId")
+        if type(record_id) is not str or not record_id:
+            record_id = text_of(record_id)
+            if record_id is None:
+                continue
+        yield Record(
+            record_id,
+            properties if type(properties) is dict else {},
+            updated_at if type(updated_at) is str else None,
+            None if trace_id is None else text_of(trace_id),
+        )

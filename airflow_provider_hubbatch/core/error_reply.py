@@ -1,0 +1,178 @@
+"""What HubSpot says when it refuses, read in one place: the body of a 4xx or 5xx, or an entry of a 2xx's ``errors``.
+
+Every field of an error is optional, and most of them come in several shapes and places.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.core.protocol import decode, entries_of, text_of, word_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from airflow_provider_hubbatch.core.protocol import Reply
+
+# Reasons of single details that one message quotes.
+_REASONS_JOINED = 5
+
+# Under which names a 403 tells them, in its context (the documented place) or elsewhere.
+_SCOPES = ("requiredGranularScopes", "requiredScopes", "missingScopes")
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyError:
+    """One entry of a refusal about a property's value.
+
+    :param name: the property, or ``None`` where the entry doesn't name it.
+    :param code: ``PROPERTY_DOESNT_EXIST``, ``INVALID_OPTION``, ``READ_ONLY_VALUE``, ...
+    :param message: HubSpot's words, which often quote the value.
+    """
+
+    name: str | None
+    code: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """An error of HubSpot's, with what it names.
+
+    :param category: its category in upper case, else a code it holds, else ``HTTP_<status>``: one word.
+    :param message: HubSpot's words, which may quote a row's values; ``""`` where it gives none.
+    :param status: the HTTP status of the reply that it stands in.
+    :param code: the first code of its details: ``MISSING_CONDITIONAL_REQUIRED_PROPERTY``, ``INVALID_OPTION``, ...
+    :param policy_name: the ``policyName`` of a 429, in upper case: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY``.
+    :param correlation_id: what HubSpot's support asks for, from the body, else from the reply's header.
+    :param ids: ``context.ids``: the ids as they were sent; of a conflict perhaps the other record's.
+    :param trace_ids: ``context.objectWriteTraceId``.
+    :param coordinates: ``context.missingObjectPropertyValueCoordinates`` as they came: each ends with a colon and a
+        value of ``idProperty`` that no record has. A value may hold colons itself: compare with what was sent.
+    :param properties: what it says of single properties.
+    :param scopes: those that a 403 says are required.
+    :param retry_after: the ``Retry-After`` header as it came.
+    :param date: the reply's ``Date`` header as it came: ``Retry-After`` may be a date, and this says what time it is.
+    """
+
+    category: str
+    message: str = ""
+    status: int | None = None
+    code: str | None = None
+    policy_name: str | None = None
+    correlation_id: str | None = None
+    ids: frozenset[str] = frozenset()
+    trace_ids: frozenset[str] = frozenset()
+    coordinates: tuple[str, ...] = ()
+    properties: tuple[PropertyError, ...] = ()
+    scopes: tuple[str, ...] = ()
+    retry_after: str | None = None
+    date: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence: HubSpot's words where it has any."""
+        return self.message or "HubSpot gave no reason"
+
+
+# The category of a record that HubSpot doesn't have.
+OBJECT_NOT_FOUND = "OBJECT_NOT_FOUND"
+
+NO_REPLY = ErrorReply("NO_REPLY", "no reply")
+NO_ANSWER = ErrorReply("NO_ANSWER", "HubSpot's replies name neither the record nor an error")
+
+
+def parse_error(reply: Reply) -> ErrorReply:
+    """Read a reply that is no 2xx, or a 2xx whose body makes no sense. Never raises."""
+    data = decode(reply.body)
+    if isinstance(data, dict):
+        return parse_error_entry(data, reply, f"HTTP_{reply.status}")
+    words = {"message": "the reply's body is no JSON object"} if reply.body.strip() else {}
+    return parse_error_entry(words, reply, f"HTTP_{reply.status}")
+
+
+def parse_error_entry(data: dict[str, Any], reply: Reply, fallback_category: str = "UNKNOWN_ERROR") -> ErrorReply:
+    """Read a standard error.
+
+    :param data: the body of an error, or an entry of a 2xx's ``errors``.
+    :param reply: what it stands in.
+    :param fallback_category: where it has neither a category nor a code.
+    """
+    details = list(entries_of(data.get("errors")))
+    contexts = [data.get("context"), *(detail.get("context") for detail in details)]
+    message = text_of(data.get("message")) or _reasons(details)
+    properties = tuple(_property_errors(message, details))
+    code = next((found.code for found in properties if found.code), None)
+    category = _upper(data.get("category")) or _upper(data.get("errorType"))
+    return ErrorReply(
+        category=category or word_of(data.get("subCategory")) or code or fallback_category,
+        message=message,
+        status=reply.status,
+        code=code,
+        policy_name=_upper(data.get("policyName")),
+        correlation_id=word_of(data.get("correlationId")) or reply.correlation_id,
+        ids=frozenset(_texts(contexts, "ids", "id")),
+        trace_ids=frozenset(_texts(contexts, "objectWriteTraceId", "objectWriteTraceIds")),
+        coordinates=tuple(_texts(contexts, "missingObjectPropertyValueCoordinates")),
+        properties=properties,
+        scopes=tuple(dict.fromkeys(filter(word_of, _texts([data, *details, *contexts], *_SCOPES)))),
+        retry_after=reply.header("retry-after"),
+        date=reply.header("date"),
+    )
+
+
+def _reasons(details: Iterable[dict[str, Any]]) -> str:
+    """The words of the details, where the error itself has none (2026-09)."""
+    reasons = dict.fromkeys(filter(None, (text_of(detail.get("message")) for detail in details)))
+    return "; ".join(itertools.islice(reasons, _REASONS_JOINED))
+
+
+def _property_errors(message: str, details: list[dict[str, Any]]) -> Iterator[PropertyError]:
+    """What an error says of properties: the JSON list inside its message, and its ``errors``."""
+    seen: set[tuple[str | None, str | None]] = set()
+    listed: list[tuple[dict[str, Any], Any, Any]] = [
+        (entry, entry.get("name"), entry.get("error")) for entry in _listed_in(message)
+    ]
+    for detail in details:
+        names = _texts([detail.get("context")], "propertyName", "propertyNames", "property")
+        fallback: Any = detail.get("name") or detail.get("in")
+        listed += [(detail, name, detail.get("code")) for name in [*names] or [fallback]]
+    for entry, name, code in listed:
+        found = PropertyError(text_of(name), word_of(code), text_of(entry.get("message")) or "")
+        # the list in the message and `errors` tell the same thing twice, in the same order
+        if (found.name, found.message) not in seen and (found.name or found.code):
+            seen.add((found.name, found.message))
+            yield found
+
+
+def _listed_in(message: str) -> Iterable[dict[str, Any]]:
+    """The objects of the JSON list that follows "Property values were not valid: "."""
+    start = message.find("[{")
+    if start < 0:
+        return ()
+    try:
+        found, _ = json.JSONDecoder().raw_decode(message, start)
+    except (ValueError, RecursionError):
+        return ()
+    return entries_of(found)
+
+
+def _texts(places: Iterable[Any], *keys: str) -> Iterator[str]:
+    """The texts under these keys, each of which may hold one or a list."""
+    for place in places:
+        if not isinstance(place, dict):
+            continue
+        for key in keys:
+            value = place.get(key)
+            for one in value if isinstance(value, list) else [value]:
+                text = text_of(one)
+                if text is not None:
+                    yield text
+
+
+def _upper(value: Any) -> str | None:
+    word = word_of(value)
+    return word.upper() if word else None
