@@ -25,6 +25,7 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 # Names of a list that a message quotes.
 _NAMES_QUOTED: Final = 20
 _NEAR: Final = 0.75
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
 _LEAVE_OUT: Final = ": leave the column {!r} out (properties says which columns to write)"
 
 
@@ -42,7 +43,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def _folded(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
+    return _PUNCTUATION.sub("", name.casefold())
 
 
 def _did_you_mean(name: str | None) -> str:

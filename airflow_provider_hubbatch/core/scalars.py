@@ -40,7 +40,7 @@ _MAX_EPOCH_MS: Final = 10**15
 # Milliseconds as small as this are of 1970; seconds and numbers like 20240501 are as small, and far likelier.
 _LIKELY_SECONDS: Final = 10**10
 
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _DIGITS: Final = re.compile(r"-?[0-9]{1,16}")
 _MOMENT: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"

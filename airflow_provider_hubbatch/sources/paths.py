@@ -11,6 +11,8 @@ from airflow_provider_hubbatch.sources.memory import is_instance
 FORMATS = ("parquet", "csv", "jsonl")
 
 _PATH = re.compile(rf"[^\n]*\.({'|'.join(FORMATS)})(\.gz)?", re.IGNORECASE)
+# "user:password@" of a URL
+_PASSWORD = re.compile(r"://[^:/@]*+:[^/@]*+@")
 
 
 def is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -22,8 +24,10 @@ def is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
 
 def show_path(path: Any) -> str:
     """A path without the password or the signature that a URL may carry."""
-    text = re.sub(r"://[^/@]*:[^/@]*@", "://***@", str(path))
-    return re.sub(r"(://[^?]*\?).+", r"\1***", text)
+    shown = _PASSWORD.sub("://***@", str(path))
+    scheme, separator, rest = shown.partition("://")
+    address, mark, query = rest.partition("?")
+    return f"{scheme}{separator}{address}?***" if mark and query else shown
 
 
 def dataset_of_path(path: Any) -> tuple[str, str]:
