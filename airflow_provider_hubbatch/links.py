@@ -26,6 +26,7 @@ _OBJECT_TYPE_IDS = {
 }
 _OBJECT_TYPE_ID = re.compile(r"[0-9]+-[0-9]+")
 _UI_DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
+_THIS_MACHINE = re.compile(r"(?:127\.0\.0\.1|localhost):[0-9]{1,5}")
 DEFAULT_UI_DOMAIN = "app.hubspot.com"
 
 
@@ -54,14 +55,31 @@ def objects_address(account: Mapping[str, Any], object_type: str) -> str:
 
     :param account: the account's details: ``portalId`` and ``uiDomain``.
     """
-    type_id = _OBJECT_TYPE_IDS.get(object_type, object_type)
+    type_id, site = _OBJECT_TYPE_IDS.get(object_type, object_type), account_address(account)
+    return f"{site}/objects/{type_id}/views/all/list" if site and _OBJECT_TYPE_ID.fullmatch(type_id) else ""
+
+
+def record_address(account: Mapping[str, Any], object_type: str) -> str:
+    """The address of an object's record in HubSpot, with ``{record_id}`` in the place of its id.
+
+    :param account: as for :func:`objects_address`.
+    """
+    type_id, site = _OBJECT_TYPE_IDS.get(object_type, object_type), account_address(account)
+    return f"{site}/record/{type_id}/{{record_id}}" if site and _OBJECT_TYPE_ID.fullmatch(type_id) else ""
+
+
+def account_address(account: Mapping[str, Any]) -> str:
+    """What the addresses of an account's pages begin with; empty where the account isn't known.
+
+    What an account says of itself can lead to HubSpot or to this machine (the local HubSpot), to no other site.
+    """
     portal = str(account.get("portalId") or "")
-    if not _OBJECT_TYPE_ID.fullmatch(type_id) or not portal.isdigit():
-        return ""
     domain = str(account.get("uiDomain") or DEFAULT_UI_DOMAIN).lower()
-    if not _UI_DOMAIN.fullmatch(domain):
+    if not portal.isdigit():
         return ""
-    return f"https://{domain}/contacts/{portal}/objects/{type_id}/views/all/list"
+    if _THIS_MACHINE.fullmatch(domain):
+        return f"http://{domain}/contacts/{portal}"
+    return f"https://{domain}/contacts/{portal}" if _UI_DOMAIN.fullmatch(domain) else ""
 
 
 def folder_address(results_path: Any) -> str:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, folder_address, objects_address
+from airflow_provider_hubbatch.links import (
+    HubSpotObjectsLink,
+    ResultFilesLink,
+    folder_address,
+    objects_address,
+    record_address,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -35,11 +41,22 @@ def test_objects_link_leads_to_the_account_s_list(object_type: str, type_id: str
         ({"portalId": "1/../2"}, "contacts"),
         ({"portalId": 1, "uiDomain": "evil.example/app.hubspot.com"}, "contacts"),
         ({"portalId": 1, "uiDomain": "javascript:alert(1)"}, "contacts"),
+        ({"portalId": 1, "uiDomain": "127.0.0.1:80@evil.example"}, "contacts"),
+        ({"portalId": 1, "uiDomain": "10.0.0.1:8080"}, "contacts"),
     ],
 )
 def test_objects_link_is_empty_where_it_would_be_a_guess(account: dict[str, Any], object_type: str) -> None:
     """Without a known account and object type id there is no link; what HubSpot says can't lead to another site."""
     assert objects_address(account, object_type) == ""
+    assert record_address(account, object_type) == ""
+
+
+def test_a_record_s_address() -> None:
+    """A record's page in the account's own region; of the local HubSpot, its own."""
+    assert record_address(ACCOUNT, "deals") == "https://app-eu1.hubspot.com/contacts/123456/record/0-3/{record_id}"
+    local = {"portalId": 123456, "uiDomain": "127.0.0.1:8765"}
+    assert record_address(local, "contacts") == "http://127.0.0.1:8765/contacts/123456/record/0-1/{record_id}"
+    assert objects_address(local, "2-77") == "http://127.0.0.1:8765/contacts/123456/objects/2-77/views/all/list"
 
 
 def test_objects_link_needs_no_ui_domain() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
-VERSION = 2
+VERSION = 3
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
@@ -159,6 +159,7 @@ class Checkpoint:
     :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
     :param result_parts: result files that are complete.
+    :param timeline: how it went so far, as :meth:`Timeline.as_json` gives it; ``None``: there was no room for it.
     """
 
     settings: str
@@ -173,6 +174,7 @@ class Checkpoint:
     costs: dict[str, int] = field(default_factory=dict)
     started_at: str | None = None
     seconds: float = 0.0
+    timeline: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For the state store, at most :data:`MAX_BYTES`: where it would be more, messages are shortened first, then
@@ -194,6 +196,7 @@ class Checkpoint:
             "costs": self.costs,
             "started_at": self.started_at,
             "seconds": self.seconds,
+            "timeline": None if self.timeline is None else _pack(orjson.dumps(self.timeline)),
         }
         for length in _MESSAGE_LENGTHS:
             if _size(data) <= MAX_BYTES:
@@ -201,7 +204,7 @@ class Checkpoint:
             data["rejected"] = _pack_outcomes(self.rejected, length)
             data["outcomes"] = None if self.outcomes is None else _pack_outcomes(self.outcomes, length)
         if _size(data) > MAX_BYTES:
-            data["outcomes"] = None
+            data["outcomes"] = data["timeline"] = None
         kept = len(self.rejected)
         while _size(data) > MAX_BYTES and kept:
             kept //= 2
@@ -232,6 +235,7 @@ class Checkpoint:
                 costs={name: int(data["costs"].get(name, 0)) for name in _COUNTED},
                 started_at=data["started_at"],
                 seconds=float(data["seconds"]),
+                timeline=None if data["timeline"] is None else orjson.loads(_unpack(data["timeline"])),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
             raise ValueError(f"it is damaged ({type(error).__name__})") from error

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
-from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink
+from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, record_address
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -29,7 +29,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
 
     Everything that can be written is written; then the task fails if more rows than ``max_rejected`` were rejected
     or unknown. XComs, pushed in success and failure: ``return_value`` (a summary), ``rejected`` (the first 1,000
-    rejected and unknown outcomes, with their source rows), ``results`` (every outcome, up to 1,000 rows).
+    rejected and unknown outcomes, with their source rows), ``results`` (every outcome, up to 1,000 rows), ``timeline``
+    (how it went over time; also every ten seconds while it runs).
 
     :param object_type: ``contacts``, ``companies``, ``deals``, ``tickets``, ``2-1234567``, ``p1_pets``: any CRM
         object. Templated.
@@ -190,6 +191,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             options,
             name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
             checkpoints=self._checkpoints(context),
+            publish=self._publisher(context),
         )
 
     def _refuse_shared_state(self, context: Context, map_index: int | None) -> None:
@@ -228,6 +230,17 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         self.log.info("%s; deferring until then", error)
         self.defer(trigger=DateTimeTrigger(moment), method_name=self.execute_after_quota_reset.__name__)
 
+    def _publisher(self, context: Context) -> Callable[[dict[str, Any]], None] | None:
+        """What pushes the XCom ``timeline``; ``None`` for a task that pushes none."""
+        if not self.do_xcom_push:
+            return None
+
+        def publish(timeline: dict[str, Any]) -> None:
+            address = record_address(self.account_details(), str(self.object_type))
+            context["ti"].xcom_push(key="timeline", value={**timeline, "record_url": address})
+
+        return publish
+
     def _push(self, context: Context, report: SyncReport) -> None:
         """Push the XComs: also ``return_value``, which Airflow pushes for successful tasks only."""
         if not self.do_xcom_push:
@@ -238,6 +251,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         results = report.results()
         if results is not None:
             ti.xcom_push(key="results", value=results)
+        if self._run is not None:
+            self._run.timeline.publish()
 
     def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
         """Render as ever, then hide the rows from "Rendered Templates": they are data, and may be many."""

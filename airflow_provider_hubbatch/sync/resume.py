@@ -105,7 +105,15 @@ class Checkpoints:
         """Whether it is time to save."""
         return self._clock() - self._saved_at >= SAVE_EVERY_SECONDS
 
-    def save(self, report: SyncReport, digest: RowsDigest, *, result_parts: int, seconds: float) -> None:
+    def save(
+        self,
+        report: SyncReport,
+        digest: RowsDigest,
+        *,
+        result_parts: int,
+        seconds: float,
+        timeline: dict[str, Any] | None = None,
+    ) -> None:
         """Save where the sync stands. A store that fails costs the checkpoint, not the sync."""
         self._saved_at = self._clock()
         checkpoint = Checkpoint(
@@ -121,6 +129,7 @@ class Checkpoints:
             costs=costs_of(report),
             started_at=report.started_at,
             seconds=seconds,
+            timeline=timeline,
         )
         try:
             self._store.set(KEY, checkpoint.as_json())

@@ -35,9 +35,10 @@ from airflow_provider_hubbatch.sync.engine import Plan, Sync
 from airflow_provider_hubbatch.sync.progress import ProgressLog, closing_line, rejected_lines
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
 from airflow_provider_hubbatch.sync.signals import HeldSignals
+from airflow_provider_hubbatch.sync.timeline import LiveTimeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
@@ -62,9 +63,10 @@ class BatchUpdateRun:
     :param rows: whatever the operator takes.
     :param name: what result files are called after.
     :param checkpoints: where to go on from, and to note how far it came; ``None``: a retry starts over.
+    :param publish: takes the ``timeline``'s value every ten seconds, while the sync runs.
 
-    Besides the ``report`` of all tries it has that of the tries before (``earlier``), the ``account``'s details as far
-    as they are known, and which column went to which property (``columns``).
+    Besides the ``report`` and the ``timeline`` of all tries it has the report of the tries before (``earlier``), the
+    ``account``'s details as far as they are known, and which column went to which property (``columns``).
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class BatchUpdateRun:
         *,
         name: str = "outcomes",
         checkpoints: Checkpoints | None = None,
+        publish: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._hook = hook
         self._rows = rows
@@ -105,6 +108,7 @@ class BatchUpdateRun:
         self.report = SyncReport(
             object_type=object_type, max_rejected=options.max_rejected, results_path=options.results_path
         )
+        self.timeline = LiveTimeline(self.report, options, publish)
         self.earlier = SyncReport(object_type=object_type)
         self.account: dict[str, Any] = {}
         self.columns: dict[str, str] = {}
@@ -137,7 +141,9 @@ class BatchUpdateRun:
         self._started = time.monotonic()
         self.report.started_at = _now()
         cap = self._options.requests_per_10_seconds
-        self._hook.limiter().cap = self._hook.settings().requests_per_10_seconds if cap is None else cap
+        limiter = self._hook.limiter()
+        limiter.cap = self._hook.settings().requests_per_10_seconds if cap is None else cap
+        self.timeline.start(limiter, total_rows=sources.total_rows(self._rows))
         try:
             yield from self._outcomes()
             self._close()
@@ -224,6 +230,8 @@ class BatchUpdateRun:
         self._seconds_before = checkpoint.seconds
         self.earlier = replace(report, counts=report.counts.copy(), seconds=checkpoint.seconds)
         self._kept_parts = checkpoint.result_parts
+        report.seconds = checkpoint.seconds
+        self.timeline.resume(checkpoint.timeline)
         log.info("Going on where an earlier try was stopped: %d rows are settled", report.resumed_rows)
 
     def _settings(self) -> str:
@@ -298,6 +306,8 @@ class BatchUpdateRun:
     def _tick(self, progress: Progress) -> None:
         self._hook.mask_secrets()
         self._progress.tick(progress)
+        self._note_costs()
+        self.timeline.tick()
         if self._files is not None and self._files.error is not None:
             self.stop(_unwritten(self._files.error))
         if self._checkpoints is not None and self._checkpoints.due:
@@ -310,7 +320,13 @@ class BatchUpdateRun:
         parts = self._files.close_part() if self._files is not None else 0
         if self._files is not None and self._files.error is not None:
             return  # the rows since the last part have no line: a retry sends them again
-        self._checkpoints.save(self.report, self._digest, result_parts=parts, seconds=self.report.seconds)
+        self._checkpoints.save(
+            self.report,
+            self._digest,
+            result_parts=parts,
+            seconds=self.report.seconds,
+            timeline=self.timeline.points(),
+        )
 
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
         from airflow_provider_hubbatch.sync.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
@@ -414,6 +430,7 @@ class BatchUpdateRun:
     def _end(self, *, finished: bool) -> None:
         """Close what is open, whatever happened; then say what became of the rows."""
         self._note_costs()
+        self.timeline.tick(last=True)
         if self._checkpoints is not None and not finished:
             self._save_checkpoint()
         with suppress(SyncStoppedError):  # there is another error already
