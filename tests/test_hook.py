@@ -309,6 +309,26 @@ def test_hook_batch_update_by_unique_property(hubspot: HubSpotSandbox, echo: boo
     assert (by_row[120]["status"], by_row[120]["category"]) == ("rejected", "OBJECT_NOT_FOUND")
 
 
+@pytest.mark.parametrize("preflight", [True, False])
+@pytest.mark.parametrize("missing_ok", [True, False])
+def test_hook_refuses_to_rename_the_key_itself(hubspot: HubSpotSandbox, preflight: bool, missing_ok: bool) -> None:
+    """A column that writes the id property is refused before an update: read back by its old key, a renamed record
+    would look missing, and another row's record might be taken for it.
+    """
+    hubspot.set_value("contacts", ids_of(hubspot)[0], "customer_number", "a")
+    hubspot.set_value("contacts", ids_of(hubspot)[1], "customer_number", "b")
+    hubspot.faults.add("result_left_out", path="/batch/update", results=1)
+    rows = [{"old": "b", "customer_number": "c"}, {"old": "a", "customer_number": "b"}]
+    options = {"id_column": "old", "id_property": "customer_number", "preflight": preflight, "missing_ok": missing_ok}
+    with pytest.raises(SettingsError, match=r"'customer_number' can't be written to .* the column 'old'"):
+        HubSpotHook().batch_update("contacts", rows, **options)
+    assert updates(hubspot) == 0
+    assert [hubspot.objects("contacts")[one]["properties"]["customer_number"] for one in ids_of(hubspot)[:2]] == [
+        "a",
+        "b",
+    ]
+
+
 def _refused_by_value(hubspot: HubSpotSandbox, ids: list[str]) -> list[dict[str, Any]]:
     return [{"id": one, "plan": "platinum" if row == 7 else "pro"} for row, one in enumerate(ids)]
 

@@ -146,6 +146,27 @@ def test_by_email(typed: HubSpotSandbox, skip_unchanged: str | None) -> None:
         assert sync([rows[4], rows[2]], **options) == {"unchanged": 2}
 
 
+@pytest.mark.parametrize("by_email", [True, False])
+@pytest.mark.parametrize("fault", [None, "result_left_out", "empty_body", "cut_after_write"])
+def test_records_that_are_looked_up_may_be_given_new_keys(
+    typed: HubSpotSandbox, by_email: bool, fault: str | None
+) -> None:
+    """Updates go by record id then, so that a record is found again whatever becomes of its key or of the reply."""
+    key, names = ("email", ["a@example.com", "b@example.com", "c@example.com"]) if by_email else ("number", list("abc"))
+    typed.set_value("contacts", "1", key, names[0])
+    typed.set_value("contacts", "2", key, names[1])
+    if fault:
+        typed.faults.add(fault, path="/batch/update", results=1)
+    rows = [{"old": names[1], key: names[2]}, {"old": names[0], key: names[1]}]
+    options = {"id_column": "old", "id_property": key, "skip_unchanged": None if by_email else "hubspot"}
+    report = HubSpotHook().batch_update("contacts", rows, **options)
+    assert {one.row: (one.status, one.record_id) for one in report.outcomes or []} == {
+        0: (Status.UPDATED, "2"),
+        1: (Status.UPDATED, "1"),
+    }
+    assert [typed.objects("contacts")[one]["properties"][key] for one in ("1", "2")] == [names[1], names[2]]
+
+
 def test_reads_meet_faults(typed: HubSpotSandbox) -> None:
     """A read that is throttled, cut off, or answered by a proxy's page is repeated; a refused one is halved."""
     typed.set_value("contacts", "7", "email", "seven@example.com")

@@ -65,7 +65,8 @@ class MappingSpec:
 
     :param id_column: the column that names the record.
     :param id_property: the unique property that it holds; ``None``: record ids.
-    :param properties: column -> property; ``None``: every column but ``id_column``, by its own name.
+    :param properties: column -> property; ``None``: every column but ``id_column``, by its own name. ``id_column``
+        is never written to ``id_property``: its record has this value.
     :param null_values: ``skip`` or ``clear``.
     """
 
@@ -137,6 +138,7 @@ def compile_mapping(
     definitions: Mapping[str, PropertyDefinition] | None,
     object_type: str,
     preflight: bool = True,
+    looked_up: bool = False,
 ) -> RowMapping:
     """Check the mapping against the rows' columns and HubSpot's definitions, once, before the first update.
 
@@ -145,9 +147,11 @@ def compile_mapping(
     :param definitions: HubSpot's, by name; ``None``: unknown, so that nothing is checked against them.
     :param object_type: as in the path.
     :param preflight: check columns and values against the definitions; ``False``: only ``id_property``.
+    :param looked_up: the records are read first, and written by record id, whatever names them in the rows.
     :raises SettingsError: one, that lists every problem.
     """
-    properties = _Properties(definitions or None, object_type, preflight=preflight)
+    key = None if looked_up else spec.id_property
+    properties = _Properties(definitions or None, object_type, preflight=preflight, key=key, id_column=spec.id_column)
     problems = list(_column_problems(spec, chunk_columns))
     problems += properties.id_problems(spec)
     pairs = list(_pairs(spec, chunk_columns))
@@ -157,7 +161,7 @@ def compile_mapping(
         if refusal is not None and (meant_as_id is None or column != meant_as_id):
             problems.append(refusal.reason)
     if not pairs and not problems:
-        problems.append(f"the rows have no column but {spec.id_column!r}: there is nothing to write")
+        problems.append(f"there is nothing to write beside the column {spec.id_column!r}, which names the record")
     rows = "The rows" if complete else "The first rows"
     _raise_for(problems, f"{rows} don't fit {object_type}")
     return RowMapping(spec, properties, tuple(name for _, name in pairs))
@@ -169,7 +173,7 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
         if spec.properties is None:
             if column != spec.id_column:
                 yield column, column
-        elif column in spec.properties:
+        elif column in spec.properties and (column, spec.properties[column]) != (spec.id_column, spec.id_property):
             yield column, spec.properties[column]
 
 
@@ -189,14 +193,25 @@ def _texts(columns: Iterable[Any]) -> list[str]:
 
 
 class _Properties:
-    """What is known of an object type's properties."""
+    """What is known of an object type's properties.
+
+    :param key: the property that requests name records by, whose values come from ``id_column``.
+    """
 
     def __init__(
-        self, definitions: Mapping[str, PropertyDefinition] | None, object_type: str, *, preflight: bool
+        self,
+        definitions: Mapping[str, PropertyDefinition] | None,
+        object_type: str,
+        *,
+        preflight: bool,
+        key: str | None,
+        id_column: str,
     ) -> None:
         self.definitions = definitions
         self.object_type = object_type
         self.preflight = preflight
+        self._key = key
+        self._id_column = id_column
 
     def get(self, name: str) -> PropertyDefinition | None:
         return (self.definitions or {}).get(name)
@@ -209,6 +224,8 @@ class _Properties:
         if name == RECORD_ID_PROPERTY:
             reason = f"{name!r} can't be written: it is the record id (id_column={column!r} makes it name the record)"
             return Invalid("READ_ONLY_VALUE", reason)
+        if name == self._key:
+            return Invalid("READ_ONLY_VALUE", self._renames(column))
         if self.definitions is None or not self.preflight:
             return None
         definition = self.get(name)
@@ -216,6 +233,15 @@ class _Properties:
             return Invalid("PROPERTY_DOESNT_EXIST", self.unknown(name, column))
         why = _why_not_writable(definition)
         return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}{_LEAVE_OUT.format(column)}") if why else None
+
+    def _renames(self, column: str) -> str:
+        """Why a column can't be written to the key: if a reply leaves a row open, its record is read back by it."""
+        return (
+            f"the column {column!r} can't be written to {self._key!r}, since this property names the records "
+            f"(id_property) and its values come from the column {self._id_column!r} (id_column). To change it, give "
+            f"record ids (id_property=None), or have the records looked up first (skip_unchanged='hubspot'); else "
+            f"leave the column {column!r} out (properties says which columns to write)"
+        )
 
     def unknown(self, name: str, column: str | None = None) -> str:
         """That there is no such property, and which one was probably meant."""

@@ -359,7 +359,14 @@ class BatchUpdateRun:
             definitions=self._definitions(),
             object_type=self._object_type,
             preflight=self._options.preflight,
+            looked_up=self._looks_up,
         )
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether records are read first, and then written by record id."""
+        by_email = self._spec.id_property == EMAIL and is_contacts(self._object_type)
+        return by_email or self._options.skip_unchanged == COMPARE_WITH_HUBSPOT
 
     def _definitions(self) -> dict[str, PropertyDefinition] | None:
         """HubSpot's definitions, which preflight and an id property need; ``None`` without the scope to read them."""
@@ -381,14 +388,13 @@ class BatchUpdateRun:
             return equal_values(ours, hubspots, mapping.definition(name))
 
         id_property, version = self._spec.id_property, self._hook.api_version
-        compare = self._options.skip_unchanged == COMPARE_WITH_HUBSPOT
         lookup = None
-        if compare or (id_property == EMAIL and is_contacts(self._object_type)):
+        if self._looks_up:
             lookup = Lookup(
                 object_type=self._object_type,
                 id_property=id_property,
                 api_version=version,
-                compare=compare,
+                compare=self._options.skip_unchanged == COMPARE_WITH_HUBSPOT,
                 equal=equal,
             )
         return Plan(

@@ -30,6 +30,7 @@ def mapping_of(
     definitions: dict[str, PropertyDefinition] | None = DEFINITIONS,
     object_type: str = "contacts",
     preflight: bool = True,
+    looked_up: bool = False,
     **settings: Any,
 ) -> RowMapping:
     return compile_mapping(
@@ -39,6 +40,7 @@ def mapping_of(
         definitions=definitions,
         object_type=object_type,
         preflight=preflight,
+        looked_up=looked_up,
     )
 
 
@@ -175,6 +177,50 @@ class TestCompile:
             mapping_of(["id", "score"], id_property="email", object_type=object_type)
         message = problems(["id", "score"], id_property="email", object_type="companies", definitions=definitions)
         assert "'email' isn't unique" in message
+
+    @pytest.mark.parametrize("definitions", [None, {}, DEFINITIONS])
+    @pytest.mark.parametrize("preflight", [True, False])
+    @pytest.mark.parametrize(
+        ("columns", "properties", "new"),
+        [
+            (["old", "customer_number", "city"], None, "customer_number"),
+            (["old", "new", "city"], {"new": "customer_number", "city": "city"}, "new"),
+            (["old", "city", "customer_number"], ["customer_number"], "customer_number"),
+        ],
+    )
+    def test_mapping_refuses_to_write_the_key(
+        self, columns: list[Any], properties: Any, new: str, definitions: Any, preflight: bool
+    ) -> None:
+        """A column that goes to the property which names the records is refused, naming it and the id column."""
+        settings = {"id_column": "old", "id_property": "customer_number", "properties": properties}
+        told = problems(columns, definitions=definitions, preflight=preflight, **settings)
+        assert f"the column {new!r} can't be written to 'customer_number'" in told
+        assert "the column 'old' (id_column)" in told
+        by_record_id = mapping_of(columns, definitions=definitions, preflight=preflight, looked_up=True, **settings)
+        assert "customer_number" in by_record_id.names
+
+    @pytest.mark.parametrize("looked_up", [True, False])
+    def test_mapping_does_not_write_the_column_that_names_the_record(self, looked_up: bool) -> None:
+        """The id column among the properties is its record's value already: it is left out, as it is without a list."""
+        settings: dict[str, Any] = {"id_column": "number", "id_property": "customer_number", "looked_up": looked_up}
+        mapping = mapping_of(["number", "city"], properties={"number": "customer_number", "city": "city"}, **settings)
+        assert mapping.names == ("city",)
+        assert "nothing to write" in problems(["number"], properties={"number": "customer_number"}, **settings)
+
+    def test_mapping_refuses_a_key_that_a_later_row_brings(self) -> None:
+        """A dict that brings the key's property later is rejected, alone; a null in it renames nothing."""
+        settings: dict[str, Any] = {"id_column": "old", "id_property": "customer_number", "preflight": False}
+        mapping = mapping_of(["old", "city"], complete=False, **settings)
+        renamed, same = mapping.prepare(
+            chunk_of(
+                {"old": "A", "city": "Bonn", "customer_number": "B"},
+                {"old": "C", "city": "Bonn", "customer_number": None},
+            )
+        )
+        assert isinstance(renamed, RowOutcome)
+        assert renamed.category == "READ_ONLY_VALUE"
+        assert isinstance(same, Input)
+        assert same.properties == {"city": "Bonn"}
 
     @pytest.mark.parametrize("name", [None, "hs_object_id", "customer_number"])
     def test_compile_takes_record_ids_and_unique_properties(self, name: str | None) -> None:
