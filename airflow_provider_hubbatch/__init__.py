@@ -63,6 +63,12 @@ def _connection_fields() -> dict[str, Any]:
     text = {"type": ["string", "null"]}
     secret = {**text, "format": "password"}
     return {
+        "portal_id": {
+            "label": "HubSpot account ID",
+            "description": "Recommended: the account (Hub ID) that this connection must lead to, such as 123456. A "
+            "sync stops before its first write if the token is another account's.",
+            "schema": {"type": ["integer", "null"], "minimum": 1},
+        },
         "auth_type": {
             "label": "Authentication",
             "description": "token: the access token above. oauth: the three fields below.",

@@ -23,11 +23,13 @@ from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSe
 from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken
 from airflow_provider_hubbatch.client.transport import SendOptions, ThreadedTransport, exchange
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
 from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
+    DailyQuotaError,
     HubSpotError,
     RequestRefusedError,
     SettingsError,
@@ -200,17 +202,36 @@ class HubSpotHook(HttpHook):
     def account_if_known(self, counters: Counters | None = None) -> dict[str, Any]:
         """The account's details, or nothing where HubSpot doesn't tell them: they are good to have, no more.
 
+        Unless the connection has a ``portal_id``: then they must be read, and be that account's.
+
         :param counters: counts the request into these.
+        :raises SettingsError: it is another account than ``portal_id`` says, or HubSpot doesn't tell which.
         :raises AuthenticationError: the token is wrong.
+        :raises UnavailableError: ``portal_id`` can't be checked now; a spent daily limit is always raised.
         """
+        wanted = self.settings().portal_id
+        details: Any = None
         try:
             details = self.request("GET", protocol.account_path(self.api_version), counters=counters)
-        except AuthenticationError:
+        except (AuthenticationError, DailyQuotaError):
             raise
         except HubSpotError as error:
+            if wanted is not None and isinstance(error, UnavailableError):
+                raise
             self.log.debug("The account's details can't be read: %s", type(error).__name__)
-            return {}
-        return details if isinstance(details, dict) else {}
+        details = details if isinstance(details, dict) else {}
+        wrong = None if wanted is None else wrong_account(wanted, details, self.hubspot_conn_id)
+        if wrong is not None:
+            raise wrong
+        return details
+
+    def account_identity(self, account: dict[str, Any]) -> str:
+        """What is the same for two syncs only if they write to one account.
+
+        :param account: its details; where HubSpot doesn't tell them, a hash of the token stands for it.
+        """
+        portal_id = portal_id_of(account)
+        return f"token {self.settings().token_fingerprint}" if portal_id is None else f"portal {portal_id}"
 
     def daily_reset(self, account: dict[str, Any] | None = None) -> datetime:
         """When the account's calls of the day begin anew, in UTC.

@@ -48,9 +48,9 @@ def test_what_was_saved_is_loaded() -> None:
     """Rows that are settled are, those that a retry sends again aren't, and the counts are of the settled ones."""
     store = DictStore()
     checkpoints = Checkpoints(store)
-    assert checkpoints.load("settings") is None
+    assert checkpoints.load("settings", "portal 1") is None
     save(checkpoints, outcomes_of(Status.UPDATED, Status.NOT_SENT, Status.UNKNOWN, Status.REJECTED, Status.UNCHANGED))
-    loaded = Checkpoints(store).load("settings")
+    loaded = Checkpoints(store).load("settings", "portal 1")
     assert loaded is not None
     assert list(loaded.settled) == [(0, 1), (3, 5)]
     assert loaded.counts == {Status.UPDATED: 1, Status.REJECTED: 1, Status.UNCHANGED: 1}
@@ -61,10 +61,10 @@ def test_a_resumed_sync_saves_all_of_both_tries() -> None:
     """The checkpoint of a second try is about the first one's rows too."""
     store = DictStore()
     first = Checkpoints(store)
-    first.load("settings")
+    first.load("settings", "portal 1")
     save(first, outcomes_of(Status.UPDATED, Status.UPDATED))
     second = Checkpoints(store)
-    loaded = second.load("settings")
+    loaded = second.load("settings", "portal 1")
     assert loaded is not None
     second.resume(loaded)
     for outcome in (RowOutcome(2, "2", Status.UPDATED), RowOutcome(3, "3", Status.REJECTED)):
@@ -72,7 +72,7 @@ def test_a_resumed_sync_saves_all_of_both_tries() -> None:
     report, digest = SyncReport("contacts", outcomes=None), RowsDigest()
     digest.add([Input(row, row, str(row), str(row), {}) for row in range(10)])
     second.save(report, digest, result_parts=1, seconds=2.0)
-    third = Checkpoints(store).load("settings")
+    third = Checkpoints(store).load("settings", "portal 1")
     assert third is not None
     assert (len(third.settled), third.counts) == (4, {Status.UPDATED: 3, Status.REJECTED: 1})
 
@@ -89,15 +89,25 @@ def test_a_checkpoint_is_due_in_time() -> None:
     assert SAVE_EVERY_SECONDS + TICK_SECONDS < 5.0
 
 
-@pytest.mark.parametrize("settings", ["other", ""])
-def test_a_checkpoint_of_other_settings_is_dropped(settings: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("settings", "account", "why"),
+    [
+        ("other", "portal 1", "the settings have changed"),
+        ("", "portal 1", "the settings have changed"),
+        ("settings", "portal 2", "the checkpoint is about another HubSpot account"),
+        ("settings", "token 1", "the checkpoint is about another HubSpot account"),
+    ],
+)
+def test_a_checkpoint_of_another_sync_is_dropped(
+    settings: str, account: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is not used, the log says why, and it is gone before anything else is written."""
     store = DictStore()
     checkpoints = Checkpoints(store)
-    checkpoints.load("settings")
+    checkpoints.load("settings", "portal 1")
     save(checkpoints, outcomes_of(Status.UPDATED))
-    assert Checkpoints(store).load(settings) is None
-    assert "Starting over: the settings have changed" in caplog.text
+    assert Checkpoints(store).load(settings, account) is None
+    assert f"Starting over: {why}" in caplog.text
     assert store.texts == {}
 
 
@@ -105,7 +115,7 @@ def test_a_damaged_checkpoint_is_dropped(caplog: pytest.LogCaptureFixture) -> No
     """Whatever it is, it is no reason to fail."""
     store = DictStore()
     store.set(KEY, {"version": 0})
-    assert Checkpoints(store).load("settings") is None
+    assert Checkpoints(store).load("settings", "portal 1") is None
     assert "Starting over: the checkpoint of an earlier try can't be used, it is of another version" in caplog.text
     assert store.texts == {}
 
@@ -115,7 +125,7 @@ def test_a_store_that_raises_is_no_reason_to_fail(broken: str, caplog: pytest.Lo
     """Its failures are warnings, without what the store said: that may hold anything."""
     checkpoints = Checkpoints(DictStore(broken))
     with caplog.at_level(logging.WARNING):
-        assert checkpoints.load("settings") is None
+        assert checkpoints.load("settings", "portal 1") is None
         save(checkpoints, outcomes_of(Status.UPDATED))
         checkpoints.drop()
     assert "(RuntimeError)" in caplog.text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.client.tokens import OAuthToken
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.account import wrong_account
 from airflow_provider_hubbatch.core.verdicts import RetryPolicy
 from airflow_provider_hubbatch.exceptions import HubSpotError, MissingScopesError, RequestRefusedError
 
@@ -42,6 +43,10 @@ def tested(hook: HubSpotHook) -> tuple[bool, str]:
         details = asking.account()
         if not details.get("portalId"):
             return False, "What answers is not HubSpot's API: it names no account. Check the connection's host"
+        wanted = asking.settings().portal_id
+        wrong = None if wanted is None else wrong_account(wanted, details, hook.hubspot_conn_id)
+        if wrong is not None:
+            return False, str(wrong)
     except HubSpotError as error:
         return False, str(error)
     except Exception as error:  # noqa: BLE001 - the form shows what it is, but not words that nobody has checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_hubbatch.client.transport import DEFAULT_TIMEOUT_SECONDS
+from airflow_provider_hubbatch.core.account import checked_portal_id
 from airflow_provider_hubbatch.core.options import checked_requests_per_10_seconds
 from airflow_provider_hubbatch.core.protocol import DEFAULT_API_VERSION, checked_api_version
 from airflow_provider_hubbatch.exceptions import SettingsError
@@ -33,6 +35,7 @@ class ConnectionSettings:
     :param base_url: scheme, host and port, no slash at the end.
     :param token: the access token; empty for OAuth.
     :param oauth: client id, client secret and refresh token of an OAuth app; ``None`` for a fixed token.
+    :param portal_id: the account that it must lead to; ``None``: any.
     :param timeout_seconds: to connect, and to wait for the reply.
     :param verify: as ``requests`` has it.
     """
@@ -41,6 +44,7 @@ class ConnectionSettings:
     base_url: str
     token: str = field(repr=False, default="")
     oauth: tuple[str, str, str] | None = field(repr=False, default=None)
+    portal_id: int | None = None
     api_version: str = DEFAULT_API_VERSION
     requests_per_10_seconds: int | None = None
     timeout_seconds: tuple[float, float] = DEFAULT_TIMEOUT_SECONDS
@@ -48,6 +52,13 @@ class ConnectionSettings:
     cert: str | tuple[str, str] | None = None
     proxies: dict[str, str] | None = field(repr=False, default=None)
     trust_env: bool = True
+
+    @property
+    def token_fingerprint(self) -> str:
+        """A hash of what gets in: the same for the same token, and nothing can be learned of it."""
+        client_id, _, refresh_token = self.oauth or ("", "", "")
+        text = json.dumps([self.token, client_id, refresh_token])
+        return hashlib.blake2b(text.encode(), digest_size=16, person=b"hubbatch token").hexdigest()
 
     @property
     def dangers(self) -> list[str]:
@@ -80,6 +91,7 @@ class ConnectionSettings:
             base_url=_base_url(connection),
             token="" if oauth else _token(connection),
             oauth=oauth,
+            portal_id=extra.portal_id(),
             api_version=checked_api_version(extra.get("api_version") or DEFAULT_API_VERSION),
             requests_per_10_seconds=extra.count("requests_per_10_seconds"),
             timeout_seconds=extra.timeout(),
@@ -109,6 +121,13 @@ class _Extra:
         if isinstance(value, str) and value.strip().isdecimal():
             value = int(value)
         return checked_requests_per_10_seconds(value, f"extra {name!r} of connection {self._conn_id!r}")
+
+    def portal_id(self) -> int | None:
+        value = self.get("portal_id")
+        found = checked_portal_id(value)
+        if value is not None and found is None:
+            raise self.wrong("portal_id", "the HubSpot account's id, a number such as 123456")
+        return found
 
     def flag(self, name: str, *, default: bool) -> bool:
         value = self.get(name)

@@ -153,6 +153,7 @@ class Checkpoint:
     """Where a sync stands.
 
     :param settings: :func:`settings_fingerprint` of its settings.
+    :param account: which account it is about; nothing secret.
     :param rows_read: so many rows had been read; ``digest`` is over these.
     :param settled: rows that have their outcome for good (:func:`is_settled`).
     :param counts: status -> rows, of those.
@@ -163,6 +164,7 @@ class Checkpoint:
     """
 
     settings: str
+    account: str
     rows_read: int
     digest: str
     settled: RowRanges
@@ -185,6 +187,7 @@ class Checkpoint:
         data = {
             "version": VERSION,
             "settings": self.settings,
+            "account": self.account,
             "rows_read": self.rows_read,
             "digest": self.digest,
             "settled": self.settled.pack(),
@@ -224,6 +227,7 @@ class Checkpoint:
         try:
             checkpoint = cls(
                 settings=str(data["settings"]),
+                account=str(data["account"]),
                 rows_read=int(data["rows_read"]),
                 digest=str(data["digest"]),
                 settled=RowRanges.unpack(data["settled"]),

@@ -57,13 +57,15 @@ class Checkpoints:
         self._settled = RowRanges()
         self._counts: Counter[Status] = Counter()
         self._settings = ""
+        self._account = ""
 
-    def load(self, settings: str) -> Checkpoint | None:
-        """The checkpoint that an earlier try left, if it is one of a sync with the same settings.
+    def load(self, settings: str, account: str) -> Checkpoint | None:
+        """The checkpoint that an earlier try left, if it is one of a sync with the same settings and account.
 
         :param settings: the fingerprint of this sync's settings.
+        :param account: what tells the account from all others.
         """
-        self._settings = settings
+        self._settings, self._account = settings, account
         try:
             data = self._store.get(KEY)
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises; a sync works without it
@@ -75,6 +77,9 @@ class Checkpoints:
             checkpoint = Checkpoint.from_json(data)
         except ValueError as error:
             self.start_over(f"the checkpoint of an earlier try can't be used, {error}")
+            return None
+        if checkpoint.account != account:
+            self.start_over("the checkpoint is about another HubSpot account, or nothing tells that it is this one")
             return None
         if checkpoint.settings != settings:
             self.start_over("the settings have changed since the try that left a checkpoint")
@@ -118,6 +123,7 @@ class Checkpoints:
         self._saved_at = self._clock()
         checkpoint = Checkpoint(
             settings=self._settings,
+            account=self._account,
             rows_read=digest.rows,
             digest=digest.hexdigest(),
             settled=self._settled,

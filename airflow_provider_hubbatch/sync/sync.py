@@ -197,7 +197,7 @@ class BatchUpdateRun:
 
     def _resumed(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[Sequence[Input | RowOutcome]] | None:
         """The rows that are still to be done; ``None`` if these are not the rows of the try that left a checkpoint."""
-        checkpoint = self._checkpoints.load(self._settings()) if self._checkpoints else None
+        checkpoint = self._load_checkpoint()
         if checkpoint is None or self._checkpoints is None:
             return self._prepared(mapping, chunks)
         if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
@@ -211,6 +211,11 @@ class BatchUpdateRun:
         self._checkpoints.resume(checkpoint)
         self._restore(checkpoint, again)
         return itertools.chain([again.unsettled], self._prepared(mapping, again.rest()))
+
+    def _load_checkpoint(self) -> Checkpoint | None:
+        if self._checkpoints is None:
+            return None
+        return self._checkpoints.load(self._settings(), self._hook.account_identity(self.account))
 
     def _restore(self, checkpoint: Checkpoint, again: ResumedRows) -> None:
         report = self.report
@@ -331,9 +336,8 @@ class BatchUpdateRun:
     def _loaded_fingerprints(self, path: str) -> Fingerprints:
         from airflow_provider_hubbatch.sync.fingerprints import Fingerprints  # noqa: PLC0415 - loads numpy
 
-        account = self.account or self._hook.account_if_known(self._counters)
         owner = {
-            "portal": account.get("portalId"),
+            "portal": self.account.get("portalId"),
             "object_type": self._object_type,
             "id_property": self._spec.id_property,
         }
@@ -346,10 +350,19 @@ class BatchUpdateRun:
         wanted = self._spec.properties
         given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
         self.columns = {column: name for column, name in given.items() if column in first.columns}
-        if self._options.preflight:
+        if self._needs_account():
             self.account = self._hook.account_if_known(self._counters)
         note_hook_lineage(self._hook, self.account, self._object_type)
         return mapping
+
+    def _needs_account(self) -> bool:
+        options = self._options
+        return (
+            options.preflight
+            or self._checkpoints is not None
+            or self._hook.settings().portal_id is not None
+            or options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT)
+        )
 
     def _checked_mapping(self, first: Chunk) -> RowMapping:
         return compile_mapping(

@@ -204,6 +204,7 @@ def test_form_with_oauth(pages: Pages, hubspot: HubSpotSandbox) -> None:
         assert field.get_attribute("type") == ("text" if name == "client_id" else "password")
         field.send_keys(value)
     pages.one("[name=element_requests_per_10_seconds]").send_keys("50")
+    pages.one("[name=element_portal_id]").send_keys("123456")
     pages.picture("2 filled in")
     pages.save()
     said = pages.press_test()
@@ -212,6 +213,7 @@ def test_form_with_oauth(pages: Pages, hubspot: HubSpotSandbox) -> None:
     assert "Missing write scopes: crm.objects.companies.write" in said
     stored = pages.airflow.call("GET", "connections/hubspot_oauth").json()
     assert json.loads(stored["extra"])["requests_per_10_seconds"] == 50
+    assert json.loads(stored["extra"])["portal_id"] == 123_456
     pages.open_list()
     pages.click("button[aria-label='Edit Connection']")
     pages.open_extra_fields()

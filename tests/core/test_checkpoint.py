@@ -109,6 +109,7 @@ def checkpoint(**changes: Any) -> Checkpoint:
     outcomes = [RowOutcome(row, str(row), Status.UPDATED, str(row), "2026-01-01T00:00:00Z") for row in (0, 2, 3)]
     settings: dict[str, Any] = {
         "settings": "s",
+        "account": "portal 1",
         "rows_read": 5,
         "digest": "d",
         "settled": RowRanges([(0, 4)]),
@@ -128,7 +129,16 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
     """Through JSON and back, all is there but ids and source rows, which come with the rows."""
     before = checkpoint()
     after = Checkpoint.from_json(orjson.loads(orjson.dumps(before.as_json())))
-    for name in ("settings", "rows_read", "digest", "counts", "rejected_by_category", "result_parts", "costs"):
+    for name in (
+        "settings",
+        "account",
+        "rows_read",
+        "digest",
+        "counts",
+        "rejected_by_category",
+        "result_parts",
+        "costs",
+    ):
         assert getattr(after, name) == getattr(before, name)
     assert (after.started_at, after.seconds) == (before.started_at, before.seconds)
     assert list(after.settled) == [(0, 4)]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sync.resume import Checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
     from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 
@@ -83,3 +89,33 @@ def wrong_titles(sandbox: HubSpotSandbox, rows: Iterable[dict[str, Any]]) -> lis
     records = sandbox.objects("contacts")
     wanted = {str(row["id"]): row["jobtitle"] for row in rows}
     return [id_ for id_, title in wanted.items() if id_ in records and records[id_]["properties"]["jobtitle"] != title]
+
+
+@contextmanager
+def after_batches(batches: int, hubspot: HubSpotSandbox, act: Callable[[], object]) -> Iterator[None]:
+    """Do something once HubSpot has answered so many more batches."""
+    sent = len(updates(hubspot)) + batches
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.003):
+            if len(updates(hubspot)) >= sent:
+                act()
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def stopped_after(batches: int, run: Any, hubspot: HubSpotSandbox) -> SyncReport:
+    """The report of a run that is told to stop once HubSpot has answered so many more batches."""
+    with after_batches(batches, hubspot, run.stop), pytest.raises(SyncStoppedError) as caught:
+        run.finish()
+    assert caught.value.report is run.report
+    report: SyncReport = run.report
+    return report

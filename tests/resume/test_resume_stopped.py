@@ -16,13 +16,22 @@ import pytest
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from airflow_provider_hubbatch.sync.resume import KEY
-from tests.resume.resuming import DictStore, lines_of, rows_of, sync, times_sent, updates, wrong_titles
+from tests.resume.resuming import (
+    DictStore,
+    after_batches,
+    lines_of,
+    rows_of,
+    stopped_after,
+    sync,
+    times_sent,
+    updates,
+    wrong_titles,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 ROWS = 3_000
 
@@ -46,36 +55,6 @@ def rows(hubspot: HubSpotSandbox) -> list[dict[str, Any]]:
     for number in range(30):
         given[100 * number + 7]["id"] = f"9{number:09d}"
     return given
-
-
-@contextmanager
-def after_batches(batches: int, hubspot: HubSpotSandbox, act: Callable[[], object]) -> Iterator[None]:
-    """Do something once HubSpot has answered so many more batches."""
-    sent = len(updates(hubspot)) + batches
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.003):
-            if len(updates(hubspot)) >= sent:
-                act()
-                return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def stopped_after(batches: int, run: Any, hubspot: HubSpotSandbox) -> SyncReport:
-    """The report of a run that is told to stop once HubSpot has answered so many more batches."""
-    with after_batches(batches, hubspot, run.stop), pytest.raises(SyncStoppedError) as caught:
-        run.finish()
-    assert caught.value.report is run.report
-    report: SyncReport = run.report
-    return report
 
 
 @contextmanager
