@@ -210,16 +210,16 @@ class HubSpotHook(HttpHook):
         :raises UnavailableError: ``portal_id`` can't be checked now; a spent daily limit is always raised.
         """
         wanted = self.settings().portal_id
-        details: Any = None
+        told: Any = None
         try:
-            details = self.request("GET", protocol.account_path(self.api_version), counters=counters)
+            told = self.request("GET", protocol.account_path(self.api_version), counters=counters)
         except (AuthenticationError, DailyQuotaError):
             raise
         except HubSpotError as error:
             if wanted is not None and isinstance(error, UnavailableError):
                 raise
             self.log.debug("The account's details can't be read: %s", type(error).__name__)
-        details = details if isinstance(details, dict) else {}
+        details: dict[str, Any] = told if isinstance(told, dict) else {}
         wrong = None if wanted is None else wrong_account(wanted, details, self.hubspot_conn_id)
         if wrong is not None:
             raise wrong

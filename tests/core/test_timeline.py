@@ -146,7 +146,9 @@ def test_a_full_timeline_fits_a_checkpoint() -> None:
     for second in range(1, 200):
         rows, sent = rows + dice.randrange(3_000), sent + dice.randrange(30)
         timeline.note(second * 1.0, rows=rows, requests=sent, rate_limited=second // 7, rejected=rows // 90)
-    saved = Checkpoint(settings="s", rows_read=0, digest="d", settled=RowRanges(), timeline=timeline.as_json())
+    saved = Checkpoint(
+        account="portal 1", settings="s", rows_read=0, digest="d", settled=RowRanges(), timeline=timeline.as_json()
+    )
     data = saved.as_json()
     assert len(orjson.dumps(data)) < MAX_BYTES / 8
     assert Timeline.from_json(Checkpoint.from_json(data).timeline).points == timeline.points
