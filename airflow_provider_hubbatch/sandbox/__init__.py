@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.behaviours import Behaviours
+    from airflow_provider_hubbatch.sandbox.definitions import Option, PropertyDefinition
     from airflow_provider_hubbatch.sandbox.faults import KINDS, Fault, FaultScript
-    from airflow_provider_hubbatch.sandbox.schema import Option, PropertyDefinition
     from airflow_provider_hubbatch.sandbox.server import HubSpotSandbox
     from airflow_provider_hubbatch.sandbox.tokens import OAuthApp
     from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
@@ -36,8 +36,8 @@ _MODULES = {
     "FaultScript": "faults",
     "HubSpotSandbox": "server",
     "OAuthApp": "tokens",
-    "Option": "schema",
-    "PropertyDefinition": "schema",
+    "Option": "definitions",
+    "PropertyDefinition": "definitions",
     "RecordedRequest": "traffic",
 }
 _NEEDED = frozenset({"fastapi", "orjson", "starlette", "uvicorn"})

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request  # noqa: TC002 - FastAPI reads the annotations
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from airflow_provider_hubbatch.sandbox.controls import Controls
 from airflow_provider_hubbatch.sandbox.pages import overview
@@ -20,14 +22,19 @@ if TYPE_CHECKING:
 ACTIONS = frozenset(
     {
         "add_object_type",
+        "add_owner",
+        "add_pipeline",
         "add_property",
         "add_records",
         "archive",
+        "archive_owner",
         "expire_tokens",
         "forget_requests",
+        "make_dependent",
         "merge",
         "occupy_window",
         "remove_property",
+        "require_on_create",
         "require_when",
         "reset_limits",
         "rotate_token",
@@ -37,6 +44,11 @@ ACTIONS = frozenset(
         "switch",
     }
 )
+
+
+def is_admin_path(path: str) -> bool:
+    """Whether a path is the sandbox's own, and none of HubSpot's API."""
+    return path in {"/", "/favicon.ico"} or path.startswith("/_sandbox")
 
 
 def add_admin_routes(app: FastAPI, portal: Portal) -> None:
@@ -51,6 +63,18 @@ def add_admin_routes(app: FastAPI, portal: Portal) -> None:
     app.post("/_sandbox/faults")(admin.add_fault)
     app.delete("/_sandbox/faults")(admin.clear_faults)
     app.post("/_sandbox/do/{action}")(admin.act)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(RequestValidationError)(_invalid_request)
+
+
+async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
+    place = f"{request.method} {request.url.path}"
+    return JSONResponse({"error": f"{place}: {error.detail}"}, status_code=error.status_code)
+
+
+async def _invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+    reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return JSONResponse({"error": "; ".join(reasons)}, status_code=400)
 
 
 class _Admin:

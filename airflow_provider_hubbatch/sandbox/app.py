@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Match
 
-from airflow_provider_hubbatch.sandbox.admin import add_admin_routes
+from airflow_provider_hubbatch.sandbox.admin import add_admin_routes, is_admin_path
 from airflow_provider_hubbatch.sandbox.effects import spoil_reply, spoil_request
-from airflow_provider_hubbatch.sandbox.endpoints import ENDPOINTS, UNKNOWN, VERSIONS, Endpoint
+from airflow_provider_hubbatch.sandbox.endpoints import VERSIONS, Endpoint
 from airflow_provider_hubbatch.sandbox.portal import Call, Portal
 from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply, error_body, json_reply, not_found
+from airflow_provider_hubbatch.sandbox.routing import Routes
 from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
 from airflow_provider_hubbatch.sandbox.values import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
-    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from airflow_provider_hubbatch.sandbox.faults import Fault
     from airflow_provider_hubbatch.sandbox.tokens import AccessToken
 
 _DROP_SECONDS = 0.02
-EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Visit:
     call: Call
     endpoint: Endpoint
     received_at: float
+    correlation_id: str = ""
     token: AccessToken | None = None
     counted_at: float | None = None
     fault: Fault | None = None
@@ -44,40 +46,41 @@ class Visit:
 
 def create_app(portal: Portal) -> FastAPI:
     """The sandbox as an ASGI app."""
-    hubspot = HubSpot(portal)
     app = FastAPI(title="HubSpot sandbox", openapi_url=None)
+    # A route of its own: the sandbox finds endpoints and checks bodies itself, as HubSpot does.
+    app.router.routes.append(HubSpot(portal))
     add_admin_routes(app, portal)
-    # Plain routes: the sandbox parses and checks bodies itself, as HubSpot does, and FastAPI's own parsing costs time.
-    for endpoint in ENDPOINTS:
-        for path in (endpoint.legacy_path, endpoint.path):
-            app.add_route(path, hubspot.serving(endpoint), methods=[endpoint.method])
-    app.add_route(UNKNOWN.path, hubspot.serving(UNKNOWN), methods=list(EVERY_METHOD))
     return app
 
 
-class HubSpot:
-    """Serves the endpoints of one account."""
+class HubSpot(BaseRoute):
+    """Serves the endpoints of one account, and says in HubSpot's words what is none."""
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
+        self._routes = Routes()
 
-    def serving(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-        """The function that answers an endpoint's requests."""
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Every path but the sandbox's own."""
+        return (Match.NONE if is_admin_path(scope["path"]) else Match.FULL), {}
 
-        async def serve(request: Request) -> Response:
-            try:
-                body = await request.body()
-            except ClientDisconnect:  # killed in the midst of its request: nobody to answer
-                return Response()
-            return await self._serve(request, endpoint, body)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # killed in the midst of its request: nobody to answer
+            return
+        response = await self._serve(request, body)
+        await response(scope, receive, send)
 
-        return serve
-
-    async def _serve(self, request: Request, endpoint: Endpoint, body: bytes) -> Response:
+    async def _serve(self, request: Request, body: bytes) -> Response:
         portal = self._portal
-        visit = Visit(_call(request, body), endpoint, portal.clock())
+        endpoint, parts = self._routes.find(request.method, request.scope["path"])
+        visit = Visit(_call(request, parts, body), endpoint, portal.clock())
         with portal.lock:
             portal.traffic.begin()
+            visit.correlation_id = portal.correlation_id()
             latency = portal.draw_latency_seconds()
         await _pause(latency * portal.behaviours.count_fraction)
         reply, rest_seconds = await self._answer(visit, latency)
@@ -130,7 +133,7 @@ class HubSpot:
             try:
                 reply = self._handle(visit, spoil_request(fault, call.body))
             except RefusedError as refused:
-                reply = refused.reply(portal.correlation_id())
+                reply = self._refusal(visit, refused)
         else:
             now = timestamp(portal.now())
             reply = json_reply(200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})
@@ -147,13 +150,23 @@ class HubSpot:
             raise RefusedError(413, error_body(f"The request is too large: the maximum is {limit} bytes."))
         return endpoint.handler(portal, call if body is None else replace(call, body=body))
 
+    def _refusal(self, visit: Visit, refused: RefusedError) -> Reply:
+        behaviours = self._portal.behaviours
+        correlation_id = visit.correlation_id if behaviours.correlation_id_in_bodies else None
+        return refused.reply(correlation_id, in_details_only=behaviours.reasons_in_details_only)
+
     def _finished(self, visit: Visit, outcome: Reply | RefusedError) -> Reply:
         portal = self._portal
         with portal.lock:
-            correlation_id = portal.correlation_id()
-            reply = outcome.reply(correlation_id) if isinstance(outcome, RefusedError) else outcome
+            reply = self._refusal(visit, outcome) if isinstance(outcome, RefusedError) else outcome
             limits = portal.limit_headers(visit.token) if visit.token is not None else {}
-        return replace(reply, headers={"X-HubSpot-Correlation-Id": correlation_id, **limits, **reply.headers})
+            headers = {"X-HubSpot-Correlation-Id": visit.correlation_id, **limits}
+            if portal.behaviours.date_header:
+                headers["Date"] = portal.http_date()
+        if reply.headers:
+            given = {name.lower() for name in reply.headers}
+            headers = {name: value for name, value in headers.items() if name.lower() not in given}
+        return replace(reply, headers={**headers, **reply.headers})
 
     def _recorded(self, visit: Visit, reply: Reply) -> RecordedRequest:
         call = visit.call
@@ -171,8 +184,7 @@ class HubSpot:
         )
 
 
-def _call(request: Request, body: bytes) -> Call:
-    parts: dict[str, Any] = request.path_params
+def _call(request: Request, parts: dict[str, str], body: bytes) -> Call:
     return Call(
         method=request.method,
         path=request.scope["path"],

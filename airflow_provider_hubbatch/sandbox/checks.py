@@ -1,55 +1,54 @@
-"""Whether HubSpot takes a row's values, and the error it gives for those that it doesn't."""
+"""Whether HubSpot takes a row's values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from airflow_provider_hubbatch.sandbox.replies import RefusedError, error_body, validation_error
-from airflow_provider_hubbatch.sandbox.schema import LIFECYCLE_STAGES, PropertyDefinition
+from airflow_provider_hubbatch.sandbox.rules import PipelineRule, Problem, RowState
+from airflow_provider_hubbatch.sandbox.schema import LIFECYCLE_STAGES
 from airflow_provider_hubbatch.sandbox.values import InvalidValueError, stored_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from airflow_provider_hubbatch.sandbox.behaviours import Behaviours
+    from airflow_provider_hubbatch.sandbox.definitions import PropertyDefinition
+    from airflow_provider_hubbatch.sandbox.portal import Portal
     from airflow_provider_hubbatch.sandbox.store import Record, Table
 
 CONFLICT = "CONFLICTING_UNIQUE_VALUE"
-CONDITIONAL = "MISSING_CONDITIONAL_REQUIRED_PROPERTY"
-
-
-class Problem(NamedTuple):
-    """Why HubSpot refuses one property of a row."""
-
-    error: str
-    message: str
-    name: str
-    existing_id: str | None = None
+_NEW = "a new record"
 
 
 @dataclass(slots=True)
 class Checked:
-    """A row's values as they would be stored, and what is wrong with the others."""
+    """A row's values as they would be stored, and what is wrong with the others.
+
+    :param hidden: Properties that the result doesn't show though they were sent.
+    """
 
     values: dict[str, str | None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
 
 
 class Checker:
     """Checks the rows of one batch, one after the other: two of them can't claim one unique value.
 
-    :param version: The API version: from 2026-09 on dates are normalised and conditional rules enforced.
+    :param version: The API version: from 2026-09 on dates are normalised and admins' rules enforced.
     """
 
-    def __init__(self, table: Table, behaviours: Behaviours, *, version: str, portal_id: int) -> None:
+    def __init__(self, portal: Portal, table: Table, version: str) -> None:
         self._table = table
-        self._behaviours = behaviours
+        self._behaviours = behaviours = portal.behaviours
+        self._portal_id = portal.portal_id
+        self._owners = portal.store.owners.active
         self._is_2026_09 = version >= "2026-09"
-        self._portal_id = portal_id
+        self._refuses_white_space = behaviours.white_space == "refused"
+        enforces = self._is_2026_09 or behaviours.conditional_rules == "always"
+        self._rules = [rule for rule in table.rules if enforces or not rule.is_admins]
+        self._stages = {rule.stage for rule in self._rules if isinstance(rule, PipelineRule)}
         self._claims: dict[tuple[str, str], str] = {}
 
     def check(self, properties: Mapping[str, Any], record: Record | None) -> Checked:
@@ -58,29 +57,33 @@ class Checker:
         :param record: The record that the row updates; ``None`` for one yet to be created.
         """
         checked = Checked()
+        definitions, null_clears = self._table.definitions, self._behaviours.null_clears
         for name, sent in properties.items():
-            if sent is None and not self._behaviours.null_clears:
+            if sent is None and not null_clears:
                 continue
-            value = _as_text(sent)
-            definition = self._table.definitions.get(name)
+            definition = definitions.get(name)
             if definition is None or definition.archived:
                 message = f'Property "{name}" does not exist'
                 checked.problems.append(Problem("PROPERTY_DOESNT_EXIST", message, name))
             elif definition.is_read_only:
-                if self._behaviours.read_only_writes == "refused":
-                    message = f'"{name}" is a read only property; its value cannot be set.'
-                    checked.problems.append(Problem("READ_ONLY_VALUE", message, name))
+                self._refuse_read_only(name, checked)
             else:
-                self._check_value(definition, value, record, checked)
-        if self._is_2026_09 and self._table.rules:
-            self._check_rules(record, checked)
+                self._check_value(definition, sent if isinstance(sent, str) else _as_text(sent), record, checked)
+        if self._rules:
+            self._check_rules(properties, record, checked)
         return checked
+
+    def _refuse_read_only(self, name: str, checked: Checked) -> None:
+        if self._behaviours.read_only_writes == "refused":
+            message = f'"{name}" is a read only property; its value cannot be set.'
+            checked.problems.append(Problem("READ_ONLY_VALUE", message, name))
+        else:
+            checked.hidden.add(name)
 
     def _check_value(self, definition: PropertyDefinition, value: str, record: Record | None, checked: Checked) -> None:
         name = definition.name
         try:
-            _refuse_longer(value, self._behaviours.max_value_characters)
-            stored = stored_value(definition, value, normalise_dates=self._is_2026_09)
+            stored = self._stored(definition, value)
         except InvalidValueError as error:
             quoted = value if self._behaviours.errors_quote_value else "The value"
             checked.problems.append(Problem(error.error, error.message.replace("{value}", quoted), name))
@@ -88,9 +91,7 @@ class Checker:
         if definition.field_type == "checkbox" and stored.startswith(";"):
             stored = _appended(record.properties.get(name) if record else None, stored)
         if name == "lifecyclestage" and record is not None and _moves_backward(record.properties.get(name), stored):
-            if self._behaviours.lifecyclestage_backward == "error":
-                message = "Lifecycle stage can only be moved forward."
-                checked.problems.append(Problem("INVALID_LIFECYCLE_STAGE", message, name))
+            self._leave_stage(checked)
             return
         if name in self._table.owners_of and stored and not self._claim(name, stored, record, checked):
             return
@@ -98,11 +99,29 @@ class Checker:
             checked.warnings.append(_normalised(name))
         checked.values[name] = stored
 
+    def _stored(self, definition: PropertyDefinition, value: str) -> str:
+        limit = self._behaviours.max_value_characters
+        if limit is not None and len(value) > limit:
+            raise InvalidValueError("VALUE_TOO_LONG", f"The value is too long: the maximum is {limit} characters.")
+        if self._refuses_white_space and definition.type != "string" and value != value.strip():
+            raise InvalidValueError("LEADING_TRAILING_WHITESPACE", '"{value}" includes leading or trailing whitespace.')
+        if definition.name in self._stages:
+            return value
+        return stored_value(definition, value, owners=self._owners, normalise_dates=self._is_2026_09)
+
+    def _leave_stage(self, checked: Checked) -> None:
+        match self._behaviours.lifecyclestage_backward:
+            case "error":
+                message = "Lifecycle stage can only be moved forward."
+                checked.problems.append(Problem("INVALID_LIFECYCLE_STAGE", message, "lifecyclestage"))
+            case "left_out":
+                checked.hidden.add("lifecyclestage")
+
     def _claim(self, name: str, value: str, record: Record | None, checked: Checked) -> bool:
-        own_id = record.id if record else "a new record"
+        own_id = record.id if record else _NEW
         owner = self._table.owner(name, value)
         taken_by = owner.id if owner is not None else self._claims.get((name, value))
-        if taken_by is None or taken_by == own_id != "a new record":
+        if taken_by is None or taken_by == own_id != _NEW:
             self._claims[name, value] = own_id
             return True
         quoted = value if self._behaviours.errors_quote_value else "..."
@@ -111,59 +130,19 @@ class Checker:
             f"Cannot set PropertyValueCoordinates{{{coordinates}, propertyName={name}, value={quoted}}} on {own_id}. "
             f"{taken_by} already has that value."
         )
-        checked.problems.append(Problem(CONFLICT, message, name, taken_by))
+        checked.problems.append(Problem(CONFLICT, message, name, None if taken_by == _NEW else taken_by))
         return False
 
-    def _check_rules(self, record: Record | None, checked: Checked) -> None:
+    def _check_rules(self, properties: Mapping[str, Any], record: Record | None, checked: Checked) -> None:
         after = {**(record.properties if record else {}), **checked.values}
-        for rule in self._table.rules:
-            if after.get(rule.when_property) == rule.when_value and not after.get(rule.required):
-                message = f'Property "{rule.required}" is required when "{rule.when_property}" is "{rule.when_value}".'
-                checked.problems.append(Problem(CONDITIONAL, message, rule.required))
-
-
-def refusal(problems: Iterable[Problem], table: Table, behaviours: Behaviours) -> RefusedError:
-    """The error for rows with these problems; each is named once however many rows have it."""
-    distinct = list(dict.fromkeys(problems))
-    if all(problem.error == CONFLICT for problem in distinct):
-        return _conflict(distinct[0], table, behaviours)
-    if behaviours.errors_name_nothing:
-        return validation_error("Property values were not valid")
-    listed = [
-        {"isValid": False, "message": problem.message, "error": problem.error, "name": problem.name}
-        for problem in distinct
-    ]
-    message = "Property values were not valid: " + orjson.dumps(listed).decode()
-    conditional = all(problem.error == CONDITIONAL for problem in distinct)
-    category = CONDITIONAL if conditional else "VALIDATION_ERROR"
-    return RefusedError(400, error_body(message, category, errors=_details(distinct, behaviours)))
-
-
-def _conflict(problem: Problem, table: Table, behaviours: Behaviours) -> RefusedError:
-    if behaviours.unique_conflict == CONFLICT:
-        return validation_error(problem.message, errors=_details([problem], behaviours))
-    message = f"{table.object_type.singular} already exists. Existing ID: {problem.existing_id}"
-    return RefusedError(409, error_body(message, behaviours.unique_conflict))
-
-
-def _details(problems: list[Problem], behaviours: Behaviours) -> list[dict[str, Any]]:
-    if behaviours.error_details == "none":
-        return []
-    shown = problems[:1] if behaviours.error_details == "first" else problems
-    return [
-        {"message": problem.message, "code": problem.error, "context": {"propertyName": [problem.name]}}
-        for problem in shown
-    ]
-
-
-def _refuse_longer(value: str, limit: int | None) -> None:
-    if limit is not None and len(value) > limit:
-        raise InvalidValueError("VALUE_TOO_LONG", f"The value is too long: the maximum is {limit} characters.")
+        row = RowState(properties, after, record is None, self._behaviours.errors_quote_value)
+        for rule in self._rules:
+            problem = rule.problem(row)
+            if problem is not None:
+                checked.problems.append(problem)
 
 
 def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

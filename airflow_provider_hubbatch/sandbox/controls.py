@@ -7,14 +7,17 @@ from copy import copy
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hubbatch.sandbox.definitions import ObjectType, PropertyDefinition
 from airflow_provider_hubbatch.sandbox.records import believable_record
-from airflow_provider_hubbatch.sandbox.schema import ObjectType, PropertyDefinition, seeded_properties
-from airflow_provider_hubbatch.sandbox.store import ConditionalRule, Record, Table
+from airflow_provider_hubbatch.sandbox.rules import ConditionalRule, CreateRule, DependentRule, PipelineRule
+from airflow_provider_hubbatch.sandbox.schema import seeded_properties
 from airflow_provider_hubbatch.sandbox.values import InvalidValueError, stored_value, timestamp
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.faults import FaultScript
     from airflow_provider_hubbatch.sandbox.portal import Portal
+    from airflow_provider_hubbatch.sandbox.rules import Rule
+    from airflow_provider_hubbatch.sandbox.store import Record, Table
     from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
 
 Records = int | Iterable[Mapping[str, Any]]
@@ -86,8 +89,18 @@ class Controls:
 
     def _add_record(self, table: Table, row: dict[str, Any]) -> Record:
         record_id = row.pop("id", None)
-        values = {name: _stored(table, name, value) for name, value in row.items()}
+        values = {name: self._stored(table, name, value) for name, value in row.items()}
         return self._portal.store.create(table, values, record_id=None if record_id is None else str(record_id))
+
+    def _stored(self, table: Table, name: str, value: Any) -> str:
+        definition = table.definitions.get(name)
+        if definition is None:
+            raise ValueError(f"{table.object_type.name} have no property {name!r}.")
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        try:
+            return stored_value(definition, text, owners=self._portal.store.owners.active, normalise_dates=False)
+        except InvalidValueError as error:
+            raise ValueError(f"{name}: {error.message.replace('{value}', text)}") from None
 
     def set_value(self, object_type: str, record_id: str, property_name: str, value: str | None) -> None:
         """Sets a property, as somebody in HubSpot's app would.
@@ -97,7 +110,7 @@ class Controls:
         """
         with self._portal.lock:
             table = self._portal.store.table(object_type)
-            values = {property_name: _stored(table, property_name, value)}
+            values = {property_name: self._stored(table, property_name, value)}
             self._portal.store.write(table, table.records[record_id], values)
 
     def archive(self, object_type: str, record_id: str) -> None:
@@ -144,10 +157,58 @@ class Controls:
             self._portal.store.add_type(kind, seeded_properties(name))
 
     def require_when(self, object_type: str, required: str, when_property: str, when_value: str) -> None:
-        """An admin's conditional rule; enforced for version 2026-09."""
-        rule = ConditionalRule(required=required, when_property=when_property, when_value=when_value)
+        """An admin's conditional rule: enforced from version 2026-09 on, or ``always`` by ``conditional_rules``."""
+        self._add_rule(
+            object_type, ConditionalRule(required=required, when_property=when_property, when_value=when_value)
+        )
+
+    def require_on_create(self, object_type: str, required: str) -> None:
+        """An admin's rule: a new record must have this property; enforced as those of :meth:`require_when`."""
+        self._add_rule(object_type, CreateRule(required=required))
+
+    def make_dependent(
+        self, object_type: str, name: str, controlling: str, allowed: Mapping[str, Iterable[str]]
+    ) -> None:
+        """Makes a property a dependent field.
+
+        :param allowed: For each value of ``controlling`` the values that ``name`` may have.
+        """
+        by_value = {value: tuple(names) for value, names in allowed.items()}
+        self._add_rule(object_type, DependentRule(name=name, controlling=controlling, allowed=by_value))
+
+    def _add_rule(self, object_type: str, rule: Rule) -> None:
         with self._portal.lock:
             self._portal.store.table(object_type).rules.append(rule)
+
+    def add_pipeline(self, object_type: str, name: str, stages: Iterable[str]) -> None:
+        """Adds a pipeline with its stages to deals or tickets.
+
+        :raises KeyError: for an object type without pipelines.
+        """
+        with self._portal.lock:
+            table = self._portal.store.table(object_type)
+            rule = next((one for one in table.rules if isinstance(one, PipelineRule)), None)
+            if rule is None:
+                raise KeyError(f"{object_type} have no pipelines.")
+            rule.stages[name] = tuple(stages)
+            table.add_options(rule.pipeline, [name])
+            table.add_options(rule.stage, rule.stages[name])
+
+    def add_owner(self, email: str, first_name: str = "", last_name: str = "", *, archived: bool = False) -> str:
+        """Adds an owner.
+
+        :returns: The owner's id.
+        """
+        with self._portal.lock:
+            return self._portal.store.owners.add(email, first_name, last_name, archived=archived).id
+
+    def archive_owner(self, owner_id: str) -> None:
+        """Deactivates an owner.
+
+        :raises KeyError: for an unknown one.
+        """
+        with self._portal.lock:
+            self._portal.store.owners.archive(owner_id)
 
     def switch(self, **behaviours: Any) -> None:
         """Switches behaviours: ``switch(null_clears=True)``.
@@ -155,7 +216,7 @@ class Controls:
         :raises ValueError: for a name or a value that doesn't exist.
         """
         with self._portal.lock:
-            self._portal.behaviours = self._portal.behaviours.changed(**behaviours)
+            self._portal.switch(self._portal.behaviours.changed(**behaviours))
 
     def expire_tokens(self, token: str | None = None) -> None:
         """Ends this token, or every access token that OAuth gave out."""
@@ -218,14 +279,3 @@ class Controls:
                 "faults": [fault.as_json() for fault in portal.faults.pending],
                 "behaviours": vars(copy(portal.behaviours)),
             }
-
-
-def _stored(table: Table, name: str, value: Any) -> str:
-    definition = table.definitions.get(name)
-    if definition is None:
-        raise ValueError(f"{table.object_type.name} have no property {name!r}.")
-    text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    try:
-        return stored_value(definition, text, normalise_dates=False)
-    except InvalidValueError as error:
-        raise ValueError(f"{name}: {error.message.replace('{value}', text)}") from None

@@ -81,16 +81,26 @@ def refuse_duplicates(inputs: list[Input]) -> None:
         raise validation_error(message, context={"ids": twice})
 
 
+def read_properties(item: dict[str, Any]) -> dict[str, Any] | None:
+    """The ``properties`` of an input or of a body.
+
+    :raises RefusedError: 400 for anything but texts, numbers, booleans and nulls by name.
+    """
+    properties = item.get("properties")
+    if properties is None:
+        return None
+    if not isinstance(properties, dict):
+        raise _invalid_json("Cannot deserialize a map from the value of properties")
+    for value in properties.values():
+        if isinstance(value, (dict, list)):
+            raise _invalid_json("Cannot deserialize a string from the value of a property")
+    return properties
+
+
 def _input(item: Any) -> Input:
     if not isinstance(item, dict):
         raise _invalid_json("Cannot deserialize an input from this value")
-    properties = item.get("properties")
-    if properties is not None:
-        if not isinstance(properties, dict):
-            raise _invalid_json("Cannot deserialize a map from the value of properties")
-        for value in properties.values():
-            if isinstance(value, (dict, list)):
-                raise _invalid_json("Cannot deserialize a string from the value of a property")
+    properties = read_properties(item)
     return Input(
         read_text(item, "id"), properties, read_text(item, "idProperty"), read_text(item, "objectWriteTraceId")
     )

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import formatdate
 from random import Random
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -88,11 +89,12 @@ class Portal:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.lock = RLock()
-        self.behaviours = settings.behaviours
         self.clock = settings.clock
         self.now = settings.now
         self.portal_id = settings.portal_id
-        self.store = Store(now=settings.now, extra_properties=settings.extra_properties)
+        self.store = Store(now=settings.now, clock=settings.clock, extra_properties=settings.extra_properties)
+        self.behaviours = settings.behaviours
+        self.switch(settings.behaviours)
         self.tokens = Tokens(settings.tokens, oauth=settings.oauth, clock=settings.clock)
         self.quota = DailyQuota(settings.daily_limit, time_zone=settings.time_zone, now=settings.now)
         self.rolling_limit = settings.requests_per_10_seconds
@@ -103,6 +105,12 @@ class Portal:
         )
         self._random = Random(settings.seed)
         self._correlations = 0
+        self._date = (0, "")
+
+    def switch(self, behaviours: Behaviours) -> None:
+        """From now on, the account behaves so."""
+        self.behaviours = behaviours
+        self.store.lag.seconds = behaviours.search_lag_seconds
 
     def table(self, call: Call) -> Table:
         """The table of the path's object type.
@@ -118,6 +126,13 @@ class Portal:
         """A new id for support to ask for, in the shape of a UUID."""
         self._correlations += 1
         return f"5a4db0c5-0000-4000-8000-{self._correlations:012x}"
+
+    def http_date(self) -> str:
+        """The time as a reply's ``Date`` has it."""
+        second = int(self.now().timestamp())
+        if self._date[0] != second:
+            self._date = (second, formatdate(second, usegmt=True))
+        return self._date[1]
 
     def shuffle(self, results: list[Any]) -> None:
         """Brings results into an order that is never the one they came in."""

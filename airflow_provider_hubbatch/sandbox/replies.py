@@ -39,9 +39,17 @@ class RefusedError(Exception):
         self.body = body
         self.headers = headers or {}
 
-    def reply(self, correlation_id: str) -> Reply:
-        """The refusal as a reply."""
-        body = self.body if "correlationId" in self.body else {**self.body, "correlationId": correlation_id}
+    def reply(self, correlation_id: str | None, *, in_details_only: bool = False) -> Reply:
+        """The refusal as a reply.
+
+        :param correlation_id: For its body; ``None``: only the header is to have it.
+        :param in_details_only: Where its ``errors`` give reasons, there is no ``message`` beside them.
+        """
+        body = self.body
+        if in_details_only and body.get("errors"):
+            body = {key: value for key, value in body.items() if key != "message"}
+        if correlation_id is not None and "correlationId" not in body:
+            body = {**body, "correlationId": correlation_id}
         return json_reply(self.status, body, self.headers)
 
 
@@ -50,16 +58,13 @@ def json_reply(status: int, body: Any, headers: dict[str, str] | None = None) ->
     return Reply(status=status, body=orjson.dumps(body), headers=headers or {})
 
 
-def error_body(message: str, category: str | None = None, **more: Any) -> dict[str, Any]:
+def error_body(message: str | None, category: str | None = None, **more: Any) -> dict[str, Any]:
     """HubSpot's error object; keys that hold nothing are left out, as its replies do."""
-    body: dict[str, Any] = {"status": "error", "message": message}
-    if category is not None:
-        body["category"] = category
-    body.update({key: value for key, value in more.items() if value})
-    return body
+    body = {"status": "error", "message": message, "category": category, **more}
+    return {key: value for key, value in body.items() if value}
 
 
-def validation_error(message: str, **more: Any) -> RefusedError:
+def validation_error(message: str | None, **more: Any) -> RefusedError:
     """400 ``VALIDATION_ERROR``."""
     return RefusedError(400, error_body(message, "VALIDATION_ERROR", **more))
 
@@ -81,18 +86,30 @@ def unauthorized(expired_days: int | None) -> RefusedError:
     return RefusedError(401, error_body(message, "EXPIRED_AUTHENTICATION"))
 
 
+def method_not_allowed() -> RefusedError:
+    """405, as for a GET of a batch."""
+    return RefusedError(405, error_body("HTTP 405 Method Not Allowed"))
+
+
 def missing_scopes(scopes: tuple[str, ...], where: str) -> RefusedError:
     """403 ``MISSING_SCOPES``.
 
-    :param where: ``context`` or ``errors``: which part of the body names the scopes.
+    :param where: Which part of the body names the scopes: see ``Behaviours.missing_scopes_in``.
     """
-    named = {"requiredGranularScopes": list(scopes)}
-    detail = {"message": "One or more of the following scopes are required.", "context": named}
+    key = "requiredScopes" if where == "required_scopes" else "requiredGranularScopes"
+    detail = {"message": "One or more of the following scopes are required.", "context": {key: list(scopes)}}
+    more: dict[str, Any] = {}
+    match where:
+        case "context":
+            more["context"] = {"requiredGranularScopes": list(scopes)}
+        case "missing_scopes":
+            more["context"] = {"missingScopes": list(scopes)}
+        case "errors" | "required_scopes":
+            more["errors"] = [detail]
     message = (
         "This app hasn't been granted all required scopes to make this call. "
         f"Read more about required scopes here: {_SCOPES_PAGE}."
     )
-    more: dict[str, Any] = {"context": named} if where == "context" else {"errors": [detail]}
     return RefusedError(403, error_body(message, "MISSING_SCOPES", links={"scopes": _SCOPES_PAGE}, **more))
 
 

@@ -1,10 +1,12 @@
-"""Object types and property definitions: their shape, and those that the sandbox starts with."""
+"""The object types, property definitions and pipelines that the sandbox starts with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
+
+from airflow_provider_hubbatch.sandbox.definitions import ObjectType, Option, PropertyDefinition
+from airflow_provider_hubbatch.sandbox.rules import PipelineRule
 
 LIFECYCLE_STAGES = (
     "subscriber",
@@ -15,149 +17,11 @@ LIFECYCLE_STAGES = (
     "customer",
     "evangelist",
 )
-OWNER_IDS = ("71001", "71002", "71003", "71004", "71005")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Option:
-    """One choice of an enumeration."""
-
-    label: str
-    value: str
-    hidden: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PropertyDefinition:
-    """What HubSpot's properties endpoint says about a property.
-
-    :param letters_only: An admin's value rule: letters only, else ``INVALID_ALPHA``. HubSpot's own JSON doesn't
-        show it.
-    """
-
-    name: str
-    label: str = ""
-    type: str = "string"
-    field_type: str = "text"
-    options: tuple[Option, ...] = ()
-    has_unique_value: bool = False
-    calculated: bool = False
-    external_options: bool = False
-    read_only: bool = False
-    archived: bool = False
-    hubspot_defined: bool = True
-    group_name: str = "information"
-    description: str = ""
-    letters_only: bool = False
-
-    @cached_property
-    def allowed_values(self) -> frozenset[str]:
-        """The values of an enumeration."""
-        return frozenset(OWNER_IDS if self.external_options else (option.value for option in self.options))
-
-    @property
-    def is_read_only(self) -> bool:
-        """Whether HubSpot keeps its value itself."""
-        return self.read_only or self.calculated
-
-    def as_json(self) -> dict[str, Any]:
-        """The definition in HubSpot's shape."""
-        return {
-            "name": self.name,
-            "label": self.label or self.name,
-            "type": self.type,
-            "fieldType": self.field_type,
-            "description": self.description,
-            "groupName": self.group_name,
-            "options": [
-                {"label": option.label, "value": option.value, "displayOrder": place, "hidden": option.hidden}
-                for place, option in enumerate(self.options)
-            ],
-            "hasUniqueValue": self.has_unique_value,
-            "calculated": self.calculated,
-            "externalOptions": self.external_options,
-            "hidden": False,
-            "hubspotDefined": self.hubspot_defined,
-            "archived": self.archived,
-            "modificationMetadata": {
-                "archivable": not self.hubspot_defined,
-                "readOnlyDefinition": self.hubspot_defined,
-                "readOnlyValue": self.is_read_only,
-            },
-            "formField": not self.read_only,
-        }
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> PropertyDefinition:
-        """A custom property from HubSpot's shape, as the properties endpoint takes it.
-
-        :raises KeyError: without a name.
-        """
-        metadata = body.get("modificationMetadata") or {}
-        return cls(
-            name=str(body["name"]),
-            label=str(body.get("label") or body["name"]),
-            type=str(body.get("type", "string")),
-            field_type=str(body.get("fieldType", "text")),
-            options=tuple(_option(option) for option in body.get("options") or ()),
-            has_unique_value=bool(body.get("hasUniqueValue")),
-            calculated=bool(body.get("calculated")),
-            external_options=bool(body.get("externalOptions")),
-            read_only=bool(metadata.get("readOnlyValue")),
-            archived=bool(body.get("archived")),
-            hubspot_defined=False,
-            group_name=str(body.get("groupName", "information")),
-            description=str(body.get("description", "")),
-        )
-
-
-def _option(body: dict[str, Any]) -> Option:
-    return Option(
-        label=str(body.get("label", body["value"])), value=str(body["value"]), hidden=bool(body.get("hidden"))
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ObjectType:
-    """A kind of CRM object.
-
-    :param name: As in the path: ``contacts``.
-    :param object_type_id: HubSpot's id of it: ``0-1``; custom ones begin with ``2-``.
-    :param singular: As messages have it: ``Contact``.
-    :param scope: The word of its scopes: ``crm.objects.<scope>.write``. Tickets have one scope, ``tickets``.
-    :param default_properties: What read and update return unasked.
-    """
-
-    name: str
-    object_type_id: str
-    singular: str
-    scope: str
-    default_properties: tuple[str, ...] = ()
-
-    @property
-    def is_custom(self) -> bool:
-        """Whether an admin made it."""
-        return self.object_type_id.startswith("2-")
-
-    @property
-    def message_name(self) -> str:
-        """As "Could not get some ... objects" has it."""
-        return self.object_type_id if self.is_custom else self.singular.upper()
-
-    def scopes(self, access: str) -> tuple[str, ...]:
-        """The scopes of which one is needed.
-
-        :param access: ``read``, ``write``, ``schema_read`` or ``schema_write``.
-        """
-        if self.scope == "tickets":
-            return ("tickets",)
-        area, _, verb = access.rpartition("_")
-        objects = f"crm.objects.{self.scope}.{verb}"
-        return (
-            (f"crm.schemas.{self.scope}.{verb}", objects)
-            if area and verb == "read"
-            else ((f"crm.schemas.{self.scope}.{verb}",) if area else (objects,))
-        )
+_DEAL_STAGES = {
+    "default": ("appointmentscheduled", "qualifiedtobuy", "contractsent", "closedwon", "closedlost"),
+    "renewals": ("registered", "inreview", "renewed", "lapsed"),
+}
+_TICKET_STAGES = {"0": ("1", "2", "3", "4"), "1": ("5", "6", "7")}
 
 
 def _text(name: str, label: str, **more: Any) -> PropertyDefinition:
@@ -195,6 +59,10 @@ def _bool(name: str, label: str, **more: Any) -> PropertyDefinition:
     )
 
 
+def _stages(pipelines: dict[str, tuple[str, ...]]) -> str:
+    return " ".join(stage for stages in pipelines.values() for stage in stages)
+
+
 def _custom(definition: PropertyDefinition) -> PropertyDefinition:
     return replace(definition, hubspot_defined=False)
 
@@ -207,7 +75,12 @@ SYSTEM_PROPERTIES = (
     _datetime("hs_lastmodifieddate", "Object last modified date", read_only=True),
 )
 _OWNER = PropertyDefinition(
-    name="hubspot_owner_id", label="Owner", type="enumeration", field_type="select", external_options=True
+    name="hubspot_owner_id",
+    label="Owner",
+    type="enumeration",
+    field_type="select",
+    external_options=True,
+    referenced_object_type="OWNER",
 )
 # One custom property of each kind, on every object type, so that each kind of value can be tried on each.
 CUSTOM_PROPERTIES = tuple(
@@ -275,13 +148,8 @@ def _own_properties() -> dict[str, tuple[PropertyDefinition, ...]]:
             _text("dealname", "Deal name"),
             _number("amount", "Amount"),
             _datetime("closedate", "Close date"),
-            _choice("pipeline", "Pipeline", "default"),
-            _choice(
-                "dealstage",
-                "Deal stage",
-                "appointmentscheduled qualifiedtobuy contractsent closedwon closedlost",
-                "radio",
-            ),
+            _choice("pipeline", "Pipeline", " ".join(_DEAL_STAGES)),
+            _choice("dealstage", "Deal stage", _stages(_DEAL_STAGES), "radio"),
             _text("closed_lost_reason", "Closed lost reason", field_type="textarea"),
             _choice("dealtype", "Deal type", "newbusiness existingbusiness"),
             _number("hs_forecast_amount", "Forecast amount", calculated=True),
@@ -290,10 +158,34 @@ def _own_properties() -> dict[str, tuple[PropertyDefinition, ...]]:
         "tickets": (
             _text("subject", "Ticket name"),
             _text("content", "Ticket description", field_type="textarea"),
-            _choice("hs_pipeline", "Pipeline", "0"),
-            _choice("hs_pipeline_stage", "Ticket status", "1 2 3 4"),
+            _choice("hs_pipeline", "Pipeline", " ".join(_TICKET_STAGES)),
+            _choice("hs_pipeline_stage", "Ticket status", _stages(_TICKET_STAGES)),
             _choice("hs_ticket_priority", "Priority", "LOW MEDIUM HIGH URGENT"),
+            _text("hs_external_object_ids", "External object ids"),
             _custom(_text("case_number", "Case number", has_unique_value=True)),
+        ),
+        "products": (
+            _text("name", "Name"),
+            _text("hs_sku", "SKU"),
+            _number("price", "Unit price"),
+            _text("description", "Product description", field_type="textarea"),
+        ),
+        "line_items": (
+            _text("name", "Name"),
+            _text("hs_external_id", "External id"),
+            _text("hs_product_id", "Product id"),
+            _number("quantity", "Quantity"),
+            _number("price", "Unit price"),
+        ),
+        "notes": (
+            _text("hs_note_body", "Note body", field_type="textarea"),
+            _datetime("hs_timestamp", "Activity date"),
+        ),
+        "tasks": (
+            _text("hs_task_subject", "Task title"),
+            _text("hs_task_body", "Notes", field_type="textarea"),
+            _choice("hs_task_status", "Task status", "NOT_STARTED IN_PROGRESS WAITING COMPLETED"),
+            _datetime("hs_timestamp", "Due date"),
         ),
         "pets": (
             _text("name", "Name", hubspot_defined=False),
@@ -312,6 +204,7 @@ OBJECT_TYPES = (
         singular="Contact",
         scope="contacts",
         default_properties=("email", "firstname", "lastname"),
+        keys=("email",),
     ),
     ObjectType(
         name="companies",
@@ -333,7 +226,27 @@ OBJECT_TYPES = (
         singular="Ticket",
         scope="tickets",
         default_properties=("subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority"),
+        keys=("hs_external_object_ids",),
     ),
+    ObjectType(
+        name="products",
+        object_type_id="0-7",
+        singular="Product",
+        scope="products",
+        default_properties=("name", "description", "price"),
+        keys=("hs_sku",),
+    ),
+    ObjectType(
+        name="line_items",
+        object_type_id="0-8",
+        singular="Line item",
+        scope="line_items",
+        default_properties=("quantity", "price"),
+        keys=("hs_external_id",),
+    ),
+    # Activities go by the scopes of contacts
+    ObjectType(name="notes", object_type_id="0-46", singular="Note", scope="contacts"),
+    ObjectType(name="tasks", object_type_id="0-27", singular="Task", scope="contacts"),
     ObjectType(name="pets", object_type_id="2-1234567", singular="Pet", scope="custom"),
 )
 
@@ -349,3 +262,13 @@ def seeded_properties(object_type: str, extra: int = 0) -> dict[str, PropertyDef
     )
     own = _own_properties().get(object_type, ())
     return {definition.name: definition for definition in (*SYSTEM_PROPERTIES, *own, _OWNER, *CUSTOM_PROPERTIES, *more)}
+
+
+def seeded_rules(object_type: str) -> list[PipelineRule]:
+    """The pipelines that an object type starts with."""
+    match object_type:
+        case "deals":
+            return [PipelineRule(pipeline="pipeline", stage="dealstage", stages=dict(_DEAL_STAGES))]
+        case "tickets":
+            return [PipelineRule(pipeline="hs_pipeline", stage="hs_pipeline_stage", stages=dict(_TICKET_STAGES))]
+    return []

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_hubbatch.sandbox.schema import OBJECT_TYPES, ObjectType, PropertyDefinition, seeded_properties
+from airflow_provider_hubbatch.sandbox.definitions import Option
+from airflow_provider_hubbatch.sandbox.lag import SearchLag
+from airflow_provider_hubbatch.sandbox.owners import Owners
+from airflow_provider_hubbatch.sandbox.schema import OBJECT_TYPES, seeded_properties, seeded_rules
 from airflow_provider_hubbatch.sandbox.values import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from airflow_provider_hubbatch.sandbox.definitions import ObjectType, PropertyDefinition
+    from airflow_provider_hubbatch.sandbox.rules import Rule
+
 RECENT_CHANGES = 200
+_KEPT_BY_HUBSPOT = frozenset({"hs_object_id", "createdate", "hs_createdate", "lastmodifieddate", "hs_lastmodifieddate"})
 _PORTAL_PREFIX = re.compile(r"p\d+_")
 
 
@@ -28,15 +35,6 @@ class Change(NamedTuple):
     after: dict[str, str | None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConditionalRule:
-    """An admin's rule: ``required`` must be set while ``when_property`` has ``when_value``. From 2026-09 on."""
-
-    required: str
-    when_property: str
-    when_value: str
-
-
 @dataclass(slots=True)
 class Record:
     """A record as it is kept; ``as_json`` is how it is shown."""
@@ -47,23 +45,22 @@ class Record:
     updated_at: str
     archived_at: str | None = None
 
-    def value(self, name: str) -> str | None:
-        """A property's value, those that HubSpot keeps itself included."""
-        if name == "hs_object_id":
-            return self.id
-        if name in {"createdate", "hs_createdate"}:
-            return self.created_at
-        if name in {"lastmodifieddate", "hs_lastmodifieddate"}:
-            return self.updated_at
-        return self.properties.get(name)
+    def as_json(self, names: Iterable[str] | None = None, *, nulls: bool = False) -> dict[str, Any]:
+        """HubSpot's object, with these properties, or with all.
 
-    def as_json(self, names: Iterable[str] | None = None) -> dict[str, Any]:
-        """HubSpot's object, with these properties, or with all."""
+        :param nulls: A cleared value is shown as ``null``, not as an empty text.
+        """
         if names is None:
             names = (*self.properties, "hs_object_id", "createdate", "hs_lastmodifieddate")
+        value = self.properties.get
+        properties = {name: value(name) for name in names}
+        if nulls:
+            properties = {name: text or None for name, text in properties.items()}
+        for name in _KEPT_BY_HUBSPOT & properties.keys():
+            properties[name] = self._own_value(name)
         shown: dict[str, Any] = {
             "id": self.id,
-            "properties": {name: self.value(name) for name in names},
+            "properties": properties,
             "createdAt": self.created_at,
             "updatedAt": self.updated_at,
             "archived": self.archived_at is not None,
@@ -71,6 +68,15 @@ class Record:
         if self.archived_at is not None:
             shown["archivedAt"] = self.archived_at
         return shown
+
+    def value(self, name: str) -> str | None:
+        """A property's value, those that HubSpot keeps itself included."""
+        return self._own_value(name) if name in _KEPT_BY_HUBSPOT else self.properties.get(name)
+
+    def _own_value(self, name: str) -> str:
+        if name == "hs_object_id":
+            return self.id
+        return self.created_at if name in {"createdate", "hs_createdate"} else self.updated_at
 
 
 @dataclass(kw_only=True)
@@ -87,22 +93,32 @@ class Table:
     definitions: dict[str, PropertyDefinition]
     records: dict[str, Record] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
-    rules: list[ConditionalRule] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
     owners_of: dict[str, dict[str, str]] = field(default_factory=dict)
     indexed: set[str] = field(default_factory=set)
     last_id: int = 0
+    _shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for definition in self.definitions.values():
             self.add_property(definition)
+        for name in self.object_type.keys:
+            self.owners_of[name] = {}
+            self.indexed.add(name)
         if self.object_type.name == "contacts":
-            self.owners_of["email"] = {}
-            self.indexed |= {"email", "hs_additional_emails"}
+            self.indexed.add("hs_additional_emails")
+        modified = "lastmodifieddate" if self.object_type.name == "contacts" else "hs_lastmodifieddate"
+        self._shown = (*self.object_type.default_properties, "createdate", "hs_object_id", modified)
 
     def live(self, record_id: str) -> Record | None:
         """The record of this id, unless it is archived or merged away."""
         record = self.records.get(record_id)
         return record if record is not None and record.archived_at is None else None
+
+    def archived(self, record_id: str) -> Record | None:
+        """The archived record of this id."""
+        record = self.records.get(record_id)
+        return record if record is not None and record.archived_at is not None else None
 
     def count_live(self) -> int:
         """How many records there are that are neither archived nor merged away."""
@@ -116,8 +132,10 @@ class Table:
         record_id = self.owners_of.get(property_name, {}).get(value)
         return self.live(record_id) if record_id is not None else None
 
-    def is_unique(self, property_name: str) -> bool:
-        """Whether the definition says that no two records share a value, and the property is the account's own."""
+    def is_key(self, property_name: str) -> bool:
+        """Whether it identifies a record: the account's own unique properties, and those that always do."""
+        if property_name in self.object_type.keys:
+            return True
         definition = self.definitions.get(property_name)
         return definition is not None and definition.has_unique_value and not definition.hubspot_defined
 
@@ -128,20 +146,32 @@ class Table:
             self.owners_of.setdefault(definition.name, {})
             self.indexed.add(definition.name)
 
+    def add_options(self, name: str, values: Iterable[str]) -> None:
+        """Adds options to an enumeration."""
+        definition = self.definitions[name]
+        more = tuple(Option(label=value, value=value) for value in values if value not in definition.allowed_values)
+        self.definitions[name] = replace(definition, options=(*definition.options, *more))
+
     def shown_by_default(self) -> tuple[str, ...]:
         """The properties that HubSpot returns unasked."""
-        modified = "lastmodifieddate" if self.object_type.name == "contacts" else "hs_lastmodifieddate"
-        return (*self.object_type.default_properties, "createdate", "hs_object_id", modified)
+        return self._shown
+
+    def kept_by_hubspot(self) -> tuple[str, ...]:
+        """Those of them that HubSpot keeps itself."""
+        return self._shown[len(self.object_type.default_properties) :]
 
 
 class Store:
     """Every object type's table, and what changed last.
 
     :param now: The wall clock, for the records' times.
+    :param clock: Seconds, monotonic, for what search sees.
     """
 
-    def __init__(self, *, now: Callable[[], datetime], extra_properties: int = 0) -> None:
+    def __init__(self, *, now: Callable[[], datetime], clock: Callable[[], float], extra_properties: int = 0) -> None:
         self._now = now
+        self.lag = SearchLag(clock)
+        self.owners = Owners(now=now)
         self.tables: dict[str, Table] = {}
         self.recent_changes: deque[Change] = deque(maxlen=RECENT_CHANGES)
         for object_type in OBJECT_TYPES:
@@ -149,14 +179,15 @@ class Store:
 
     def add_type(self, object_type: ObjectType, definitions: dict[str, PropertyDefinition]) -> None:
         """Adds an object type."""
-        self.tables[object_type.name] = Table(object_type=object_type, definitions=definitions)
+        rules: list[Rule] = [*seeded_rules(object_type.name)]
+        self.tables[object_type.name] = Table(object_type=object_type, definitions=definitions, rules=rules)
 
     def find(self, name: str) -> Table | None:
         """The table by name (``contacts``, ``contact``, ``p123_pets``) or by object type id (``0-1``)."""
         bare = _PORTAL_PREFIX.sub("", name, count=1) if _PORTAL_PREFIX.match(name) else name
         for table in self.tables.values():
             kind = table.object_type
-            if name == kind.object_type_id or bare == kind.name or name == kind.singular.lower():
+            if name == kind.object_type_id or bare in {kind.name, kind.singular.lower().replace(" ", "_")}:
                 return table
         return None
 
@@ -190,6 +221,7 @@ class Store:
         table.records[record.id] = record
         for name in properties.keys() & table.indexed:
             _index(table, record, name, None, properties[name])
+        self.lag.note(table, record, was_there=False)
         return record
 
     def write(
@@ -209,6 +241,7 @@ class Store:
         stored.update(changed)
         for name in changed.keys() & table.indexed:
             _index(table, record, name, before[name], changed[name])
+        self.lag.note(table, record, before)
         self.recent_changes.append(Change(record.updated_at, table.object_type.name, record.id, before, changed))
         return changed
 
@@ -217,6 +250,7 @@ class Store:
         record = table.live(record_id)
         if record is not None:
             record.archived_at = timestamp(self._now())
+            self.lag.note(table, record)
 
     def merge(self, table: Table, from_id: str, into_id: str) -> None:
         """Merges a record into another: its id goes on to mean the surviving record.

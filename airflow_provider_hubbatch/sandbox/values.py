@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_hubbatch.sandbox.schema import PropertyDefinition
+    from collections.abc import Container
+
+    from airflow_provider_hubbatch.sandbox.definitions import PropertyDefinition
 
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)", re.ASCII)
 _MILLISECONDS = re.compile(r"-?\d{1,15}", re.ASCII)
@@ -35,10 +37,11 @@ def timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def stored_value(definition: PropertyDefinition, value: str, *, normalise_dates: bool) -> str:
+def stored_value(definition: PropertyDefinition, value: str, *, owners: Container[str], normalise_dates: bool) -> str:
     """The value as HubSpot stores it.
 
     :param value: As sent; ``""`` clears and is never refused.
+    :param owners: The ids of those who may own a record.
     :param normalise_dates: A date that isn't midnight is cut to its day, as from version 2026-09, instead of refused.
     :raises InvalidValueError: where HubSpot refuses it.
     """
@@ -50,7 +53,7 @@ def stored_value(definition: PropertyDefinition, value: str, *, normalise_dates:
         case "number":
             return _number(value)
         case "bool" | "enumeration":
-            return _enumeration(definition, value)
+            return _enumeration(definition, value, owners)
         case "date":
             return _date(value, normalise=normalise_dates)
         case "datetime":
@@ -70,9 +73,13 @@ def _email(value: str) -> str:
     return value.lower()
 
 
-def _enumeration(definition: PropertyDefinition, value: str) -> str:
+def _enumeration(definition: PropertyDefinition, value: str, owners: Container[str]) -> str:
     if definition.name == "hs_additional_emails":
         return ";".join(_email(address) for address in value.split(";"))
+    if definition.external_options:
+        if definition.holds_owner and value not in owners:
+            raise InvalidValueError("INVALID_OPTION", "{value} was not one of the allowed options: []")
+        return value
     chosen = value.removeprefix(";").split(";") if definition.field_type == "checkbox" else [value]
     if not definition.allowed_values.issuperset(chosen):
         listed = ", ".join(option.value for option in definition.options)

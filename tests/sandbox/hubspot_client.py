@@ -42,6 +42,10 @@ class Client:
     def patch(self, path: str, json: Any) -> requests.Response:
         return self._session.patch(self._url + path, json=json, timeout=TIMEOUT_SECONDS)
 
+    def request(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Any request."""
+        return self._session.request(method, self._url + path, timeout=TIMEOUT_SECONDS, **options)
+
     def delete(self, path: str) -> requests.Response:
         return self._session.delete(self._url + path, timeout=TIMEOUT_SECONDS)
 

@@ -71,9 +71,10 @@ def test_any_body_gets_an_answer(endpoint: Endpoint, data: st.DataObject) -> Non
     except RefusedError as refused:
         reply = refused.reply("correlation")
         assert reply.status in {400, 404, 409}
-        assert orjson.loads(reply.body).get("message") or orjson.loads(reply.body).get("error")
+        shown = orjson.loads(reply.body)
+        assert shown.get("message") or shown.get("error") or shown["errors"][0]["message"]
     else:
-        assert_accounts_for(reply, body)
+        assert_accounts_for(reply, body if "/batch/" in endpoint.path else None)
 
 
 def behaviours() -> st.SearchStrategy[dict[str, Any]]:

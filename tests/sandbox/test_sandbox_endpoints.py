@@ -101,13 +101,44 @@ def test_archive_takes_records_away(pair: Pair) -> None:
     assert pair.sandbox.objects("contacts", archived=True)["1"]["archivedAt"]
 
 
+SINGLE = "/crm/objects/2026-03/contacts"
+
+
 def test_one_object_can_be_read(pair: Pair) -> None:
-    """A single record: its object, or 404 OBJECT_NOT_FOUND."""
+    """A single record: its object, or 404 OBJECT_NOT_FOUND; archived ones if asked for."""
     pair.sandbox.merge("contacts", "3", "4")
-    assert pair.client.get("/crm/objects/2026-03/contacts/3", properties="plan").json()["id"] == "4"
-    response = pair.client.get("/crm/objects/2026-03/contacts/999")
+    assert pair.client.get(f"{SINGLE}/3", properties="plan").json()["id"] == "4"
+    response = pair.client.get(f"{SINGLE}/999")
     assert response.status_code == 404
     assert response.json()["category"] == "OBJECT_NOT_FOUND"
+    pair.sandbox.archive("contacts", "5")
+    assert pair.client.get(f"{SINGLE}/5").status_code == 404
+    assert pair.client.get(f"{SINGLE}/5", archived="true").json()["archivedAt"]
+    assert [one["id"] for one in pair.client.get(SINGLE, archived="true").json()["results"]] == ["5"]
+
+
+@pytest.mark.parametrize("id_property", ["email", "customer_number", "hs_object_id"])
+def test_one_object_goes_by_a_property(pair: Pair, id_property: str) -> None:
+    """A single record is read and updated by a contact's email or a unique property; another one is refused."""
+    value = pair.sandbox.objects("contacts")["7"]["properties"][id_property]
+    assert pair.client.get(f"{SINGLE}/{value}", idProperty=id_property).json()["id"] == "7"
+    changed = pair.client.patch(f"{SINGLE}/{value}?idProperty={id_property}", {"properties": {"city": "Oslo"}})
+    assert (changed.status_code, changed.json()["id"]) == (200, "7")
+    assert pair.sandbox.objects("contacts")["7"]["properties"]["city"] == "Oslo"
+    assert pair.client.patch(f"{SINGLE}/Oslo?idProperty=city", {"properties": {"city": "Rome"}}).status_code == 400
+    assert pair.client.patch(f"{SINGLE}/nobody?idProperty={id_property}", {"properties": {}}).status_code == 404
+
+
+def test_one_object_is_made_and_archived(pair: Pair) -> None:
+    """POST makes a record: 201 and its object; DELETE archives it: 204, and once more 204."""
+    made = pair.client.post(SINGLE, {"properties": {"email": "New@Example.com", "plan": "pro"}})
+    assert made.status_code == 201
+    assert made.json()["properties"]["email"] == "new@example.com"
+    assert pair.sandbox.objects("contacts")[made.json()["id"]]["properties"]["plan"] == "pro"
+    assert pair.client.post(SINGLE, {"properties": {"plan": "Veza"}}).status_code == 400
+    assert pair.client.post(SINGLE, {}).status_code == 400
+    assert [pair.client.delete(f"{SINGLE}/{made.json()['id']}").status_code for _ in range(2)] == [204, 204]
+    assert made.json()["id"] not in pair.sandbox.objects("contacts")
 
 
 def test_2026_09_never_answers_207(make: MakeSandbox) -> None:
@@ -128,15 +159,70 @@ def test_conditional_rules_hold_from_2026_09(make: MakeSandbox, version: str, st
     response = pair.client.update(row("1", {"dealstage": "closedlost"}), object_type="deals")
     assert response.status_code == status
     if status == 400:
-        assert response.json()["category"] == "MISSING_CONDITIONAL_REQUIRED_PROPERTY"
+        body = response.json()
+        assert body["category"] == "VALIDATION_ERROR"
+        assert "message" not in body
+        assert body["errors"] == [
+            {
+                "code": "MISSING_CONDITIONAL_REQUIRED_PROPERTY",
+                "message": "closed_lost_reason is required because of a conditional property rule based on [dealstage]",
+                "context": {"propertyName": ["closed_lost_reason"]},
+            }
+        ]
     good = row("2", {"dealstage": "closedlost", "closed_lost_reason": "Price"})
     assert pair.client.update(good, object_type="deals").status_code == 200
 
 
-def test_other_versions_and_paths_do_not_exist(pair: Pair) -> None:
-    """404 for a version or a path that isn't there."""
-    assert pair.client.get("/account-info/2020-01/details").status_code == 404
-    assert pair.client.get("/crm/nothing").status_code == 404
+@pytest.mark.parametrize("version", ["2026-03", "2026-09"])
+def test_a_new_record_may_need_a_property(make: MakeSandbox, version: str) -> None:
+    """An admin's rule about new records: 400 MISSING_REQUIRED_PROPERTY, from 2026-09 on; updates don't mind."""
+    pair = make(version=version)
+    pair.sandbox.require_on_create("contacts", "plan")
+    refused = pair.client.batch("create", [{"properties": {"firstname": "Ada"}}])
+    if version == "2026-03":
+        assert refused.status_code == 201
+    else:
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["code"] == "MISSING_REQUIRED_PROPERTY"
+        assert pair.client.batch("create", [{"properties": {"plan": "pro"}}]).status_code == 201
+    pair.sandbox.set_value("contacts", "1", "plan", "")
+    assert pair.client.update(row("1")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/account-info/2020-01/details", 404),
+        ("GET", "/crm/nothing", 404),
+        ("GET", "/crm", 404),
+        ("GET", "/crm/objects/2026-03/contacts/batch/update", 405),
+        ("PUT", "/crm/objects/2026-03/contacts", 405),
+        ("PROPFIND", "/account-info/2026-03/details", 405),
+        ("TRACE", "/nowhere", 404),
+    ],
+)
+def test_what_is_no_endpoint_is_told_in_hubspots_words(pair: Pair, method: str, path: str, status: int) -> None:
+    """404 for a version or a path that isn't there, 405 for another method: HubSpot's error body, with its id."""
+    response = pair.client.request(method, path)
+    assert response.status_code == status
+    assert response.json().keys() >= {"status", "message", "correlationId"}
+    assert response.headers["X-HubSpot-Correlation-Id"] == response.json()["correlationId"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/_sandbox/nothing", 404),
+        ("PUT", "/_sandbox/state", 405),
+        ("GET", "/_sandbox/requests?limit=many", 400),
+        ("GET", "/_sandbox/objects/contacts?archived=perhaps", 400),
+    ],
+)
+def test_the_sandboxs_own_endpoints_have_one_shape_of_error(pair: Pair, method: str, path: str, status: int) -> None:
+    """What can't be asked of the sandbox's own endpoints: an error that says why."""
+    response = pair.client.request(method, path)
+    assert response.status_code == status
+    assert response.json().keys() == {"error"}
 
 
 @pytest.mark.parametrize("object_type", ["contacts", "companies", "deals", "tickets", "pets"])
@@ -215,3 +301,10 @@ def test_account_details_and_usage(make: MakeSandbox) -> None:
     usage = pair.client.get("/account-info/2026-03/api-usage/daily/private-apps").json()["results"][0]
     assert (usage["usageLimit"], usage["currentUsage"]) == (1000, 2)
     assert usage["resetsAt"].endswith("T18:30:00.000Z")
+
+
+def test_usage_has_a_number_as_limit_without_one(make: MakeSandbox) -> None:
+    """Without a daily limit, usageLimit is a number all the same, as HubSpot's clients want it."""
+    client = make(daily_limit=None).client
+    usage = client.get("/account-info/2026-03/api-usage/daily/private-apps").json()["results"][0]
+    assert usage["usageLimit"] > usage["currentUsage"] == 1

@@ -1,0 +1,100 @@
+"""Single records: read, create, update, archive, and pages of them."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.sandbox.checks import Checker
+from airflow_provider_hubbatch.sandbox.endpoints.batch import refuse_id_property, shows_nulls
+from airflow_provider_hubbatch.sandbox.inputs import parse_json, read_properties
+from airflow_provider_hubbatch.sandbox.refusals import refusal
+from airflow_provider_hubbatch.sandbox.replies import Reply, json_reply, not_found, validation_error
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.sandbox.portal import Call, Portal
+    from airflow_provider_hubbatch.sandbox.store import Record, Table
+
+
+def get_object(portal: Portal, call: Call) -> Reply:
+    """One record, by its id or by ``idProperty``; a merged id gives the surviving one."""
+    table = portal.table(call)
+    record = _find(portal, table, call)
+    nulls = shows_nulls(portal, call.version)
+    return json_reply(200, record.as_json(_asked_for(call, table), nulls=nulls))
+
+
+def create_object(portal: Portal, call: Call) -> Reply:
+    """Makes one record."""
+    table = portal.table(call)
+    properties = _properties(call)
+    checked = Checker(portal, table, call.version).check(properties, None)
+    if checked.problems:
+        raise refusal(checked.problems, table, portal.behaviours)
+    record = portal.store.create(table, checked.values)
+    return json_reply(201, record.as_json((*properties, *table.shown_by_default())))
+
+
+def update_object(portal: Portal, call: Call) -> Reply:
+    """Updates one record, by its id or by ``idProperty``."""
+    table = portal.table(call)
+    properties = _properties(call)
+    record = _find(portal, table, call)
+    checked = Checker(portal, table, call.version).check(properties, record)
+    if checked.problems:
+        raise refusal(checked.problems, table, portal.behaviours)
+    portal.store.write(table, record, checked.values)
+    names = (*(name for name in properties if name not in checked.hidden), *table.shown_by_default())
+    return json_reply(200, record.as_json(names, nulls=shows_nulls(portal, call.version)))
+
+
+def archive_object(portal: Portal, call: Call) -> Reply:
+    """Archives one record: 204, whether or not it exists."""
+    portal.store.archive(portal.table(call), call.name)
+    return Reply(status=204)
+
+
+def list_objects(portal: Portal, call: Call) -> Reply:
+    """A page of records, and where the next one begins."""
+    table = portal.table(call)
+    limit, after = call.query.get("limit", "10"), call.query.get("after", "0")
+    if not (limit.isdigit() and after.isdigit() and 1 <= int(limit) <= 100):
+        raise validation_error("limit must be 1 to 100, and after what the last page gave")
+    archived = _asks_for_archived(call)
+    found = (record for record in table.records.values() if (record.archived_at is not None) == archived)
+    page = list(islice(found, int(after), int(after) + int(limit) + 1))
+    names, nulls = _asked_for(call, table), shows_nulls(portal, call.version)
+    body: dict[str, Any] = {"results": [record.as_json(names, nulls=nulls) for record in page[: int(limit)]]}
+    if len(page) > int(limit):
+        body["paging"] = {"next": {"after": str(int(after) + int(limit))}}
+    return json_reply(200, body)
+
+
+def _find(portal: Portal, table: Table, call: Call) -> Record:
+    id_property = call.query.get("idProperty") or None
+    if id_property is not None:
+        refuse_id_property(portal, table, id_property, by_email=True, by_record_id=True)
+        record = table.owner(id_property, call.name)
+    elif _asks_for_archived(call):
+        record = table.archived(call.name)
+    else:
+        record = table.live(table.merged.get(call.name, call.name))
+    if record is None:
+        raise not_found()
+    return record
+
+
+def _properties(call: Call) -> dict[str, Any]:
+    properties = read_properties(parse_json(call.body))
+    if properties is None:
+        raise validation_error("properties are required")
+    return properties
+
+
+def _asks_for_archived(call: Call) -> bool:
+    return call.query.get("archived") == "true"
+
+
+def _asked_for(call: Call, table: Table) -> tuple[str, ...]:
+    asked = call.query.get("properties", "").split(",")
+    return (*(name for name in asked if name in table.definitions), *table.shown_by_default())
