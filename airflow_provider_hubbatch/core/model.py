@@ -8,14 +8,14 @@ Those of which there is one a row are named tuples: as frozen as a dataclass, an
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from airflow_provider_hubbatch.core.json_values import encodable, json_ready, json_row
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class _Missing:
@@ -62,6 +62,7 @@ class Chunk:
     :param complete: the source has exactly these columns (a DataFrame, a query, a file with a schema); ``False``
         for dicts, of which a later one may bring other keys.
     :param invalid: row offset in the chunk -> what is wrong with it, for rows that are no mapping at all.
+    :param unasked: where a column that was asked for is missing: names of the source's other ones.
     """
 
     first_row: int
@@ -69,6 +70,12 @@ class Chunk:
     length: int
     complete: bool = True
     invalid: Mapping[int, str] = field(default_factory=dict)
+    unasked: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that the source has, as far as anybody needs to know."""
+        return [*self.columns, *self.unasked]
 
     def row(self, offset: int) -> dict[str, Any]:
         """The source row at ``offset`` (0-based in this chunk), as a new dict, absent keys left out."""
@@ -134,52 +141,14 @@ class RowOutcome(NamedTuple):
         for key in ("record_id", "updated_at", "category", "message", "correlation_id"):
             value = getattr(self, key)
             if value is not None:
-                outcome[key] = value
+                outcome[key] = encodable(value)
         if self.values is not None:
-            outcome["values"] = json_ready(self.values)
+            outcome["values"], cut = json_row(self.values)
+            if cut:
+                outcome["values_cut"] = list(cut)
         return outcome
 
-
-def _json_number(number: float) -> float | str | None:
-    """A number that every reader of JSON takes: 64 bits, and finite."""
-    if isinstance(number, int):
-        return int(number) if -(2**63) <= number < 2**63 else str(number)
-    return float(number) if math.isfinite(number) else None
-
-
-def json_ready(value: Any) -> Any:
-    """A value of a source row as JSON can hold it, without loss where JSON allows it.
-
-    :param value: anything: numpy and pandas scalars, dates, Decimal, bytes, nested lists and mappings.
-    :returns: str, int, float, bool, None, or lists and dicts of them. NaN, NaT and NA become ``None``, dates
-        and times ISO 8601, a Decimal and a number beyond 64 bits its digits, what is left its ``str()``.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value) if value.isascii() else value.encode(errors="backslashreplace").decode()
-    if isinstance(value, (int, float)):
-        return _json_number(value)
-    if isinstance(value, Mapping):
-        return {json_ready(str(key)): json_ready(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [json_ready(item) for item in value]
-    if value is MISSING or not _equals_itself(value):
-        return None
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", errors="backslashreplace")
-    for method in ("isoformat", "tolist", "item"):
-        convert = getattr(value, method, None)
-        if callable(convert):
-            converted = convert()
-            return converted if isinstance(converted, str) else json_ready(converted)
-    return str(value)
-
-
-def _equals_itself(value: Any) -> bool:
-    """Whether it is no NaN, NaT or NA; an array (whose comparison is no bool) is none of them."""
-    try:
-        return bool(value == value)  # noqa: PLR0124 - that is how NaN and NaT are told
-    except (TypeError, ValueError):
-        # pandas.NA refuses bool(); an array of several refuses it too, but has a length
-        return hasattr(value, "__len__")
+    @property
+    def values_cut(self) -> tuple[str, ...]:
+        """The columns that :meth:`as_dict` leaves out of ``values``, since JSON can't hold what they have."""
+        return () if self.values is None else json_row(self.values)[1]

@@ -1,7 +1,7 @@
 """Single values: what they are beneath their library, and the one text that HubSpot takes for each.
 
-Every function here takes a value of one kind and gives its text, or raises :class:`RefusedError` (or another
-``ValueError`` or ``ArithmeticError``: see :data:`REFUSALS`). ``values`` puts them together by property.
+Every function here takes a value of one kind and gives its text, or raises: :class:`RefusedError` where there is more
+to say than the kind of value, else anything (:data:`REFUSALS`). ``values`` puts them together by property.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class RefusedError(ValueError):
     """The value can't be sent; its message says more than its kind does, and never quotes it."""
 
 
-# The last two are for objects of unknown libraries: whatever they answer, the row is rejected and the sync goes on.
-REFUSALS: Final = (ValueError, ArithmeticError, TypeError, AttributeError)
+# Objects of unknown libraries may raise anything: the row is rejected, and the sync goes on.
+REFUSALS: Final = (Exception,)
 
 # 2024-05-01T12:34:56.789, and the day of it
 _ISO_LENGTH: Final = 23
@@ -154,7 +154,14 @@ def _check_year(value: datetime) -> None:
 
 
 def describe(value: Any) -> str:
-    """The kind and shape of a value, for a message that must not quote it."""
+    """The kind and shape of a value, for a message that must not quote it. It never raises."""
+    try:
+        return _described(value)
+    except Exception:  # noqa: BLE001 - an object of an unknown library may refuse to say even what it is
+        return f"a value of type {type.__getattribute__(type(value), '__name__')}"
+
+
+def _described(value: Any) -> str:
     if isinstance(value, str):
         return f"text of {len(value)} character{'s' * (len(value) != 1)}"
     if isinstance(value, (list, tuple, AbstractSet)) and type(value).__module__ == "builtins":

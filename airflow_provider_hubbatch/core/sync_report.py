@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.core.xcom_outcomes import list_rejected, list_results
 from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
 
 if TYPE_CHECKING:
@@ -68,12 +69,17 @@ class SyncReport:
                 self.outcomes = None
 
     def summary(self) -> dict[str, Any]:
-        """The operator's ``return_value``: counts, costs and times, fit for JSON."""
+        """The operator's ``return_value``: counts, costs and times, fit for JSON.
+
+        Where XCom ``rejected`` has no room for all outcomes that were kept, ``rejected_listed`` says how many it has.
+        """
+        listed = len(self.rejected_entries())
         return {
             "object_type": self.object_type,
             "rows": self.rows,
             **{status.value: self.counts[status] for status in Status},
             "rejected_by_category": dict(self.rejected_by_category.most_common()),
+            **({"rejected_listed": listed} if listed < len(self.rejected) else {}),
             "requests": self.requests,
             "retries": self.retries,
             "rate_limited": self.rate_limited,
@@ -88,7 +94,11 @@ class SyncReport:
         """Every outcome as the XCom ``results`` has it, in row order; ``None`` for more than 1,000 rows."""
         if self.outcomes is None:
             return None
-        return [_without_values(outcome) for outcome in sorted(self.outcomes, key=lambda one: one.row)]
+        return list_results(sorted(self.outcomes, key=lambda one: one.row))
+
+    def rejected_entries(self) -> list[dict[str, Any]]:
+        """The first rejected and unknown outcomes, with their source rows, as the XCom ``rejected`` has them."""
+        return list_rejected(self.rejected)
 
     def raise_for_rejected(self, max_rejected: float | None = None) -> None:
         """Fail if too many rows failed.
@@ -184,9 +194,3 @@ def _named(outcome: RowOutcome) -> str:
     """A row in an error's text: no value of it, and no words that may quote one."""
     correlation = f" [correlation {outcome.correlation_id}]" if outcome.correlation_id else ""
     return f"row {outcome.row}: {outcome.category or outcome.status.value}{correlation}"
-
-
-def _without_values(outcome: RowOutcome) -> dict[str, Any]:
-    entry = outcome.as_dict()
-    entry.pop("values", None)
-    return entry

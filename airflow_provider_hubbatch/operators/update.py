@@ -247,7 +247,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             return
         ti = context["ti"]
         ti.xcom_push(key="return_value", value=report.summary())
-        ti.xcom_push(key="rejected", value=[outcome.as_dict() for outcome in report.rejected])
+        ti.xcom_push(key="rejected", value=report.rejected_entries())
         results = report.results()
         if results is not None:
             ti.xcom_push(key="results", value=results)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources.memory import column_names
+from airflow_provider_hubbatch.sources.columns import check_names, choose_columns
 
 # Read once, when pyarrow is loaded: Arrow's own allocator keeps 25 MB of what a streamed file has used (benchmarks/)
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -32,7 +32,7 @@ BUFFER_BYTES = 1 << 18
 _INDEX_COLUMN = re.compile(r"__index_level_\d+__")
 
 
-def from_parquet(file: IO[bytes], shown: str, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+def read_parquet(file: IO[bytes], shown: str, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     """The rows of a Parquet file, without those columns that aren't needed.
 
     :param file: opened, and left open.
@@ -41,11 +41,11 @@ def from_parquet(file: IO[bytes], shown: str, chunk_rows: int, columns: Sequence
     :param columns: those that are needed; ``None``: all.
     """
     with _opened(file, shown) as opened:
-        names = column_names(opened.schema_arrow.names, shown)
+        needed, unasked = _choose(opened.schema_arrow.names, columns, shown)
         first_row = 0
-        batches = opened.iter_batches(batch_size=chunk_rows, columns=_needed(names, columns), use_threads=False)
+        batches = opened.iter_batches(batch_size=chunk_rows, columns=needed, use_threads=False)
         for batch in batches:
-            yield _chunk(batch, first_row)
+            yield _make_chunk(batch, first_row, unasked)
             first_row += batch.num_rows
 
 
@@ -59,7 +59,7 @@ def count_rows(file: IO[bytes], shown: str) -> int:
         return int(opened.metadata.num_rows)
 
 
-def from_stream(table: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+def read_stream(table: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     """The rows of anything that offers itself as an Arrow stream.
 
     :param table: e.g. a ``pyarrow.Table``.
@@ -67,13 +67,12 @@ def from_stream(table: Any, chunk_rows: int, columns: Sequence[str] | None) -> G
     :param columns: those that are needed; ``None``: all.
     """
     with closing(pa.RecordBatchReader.from_stream(table)) as batches:
-        names = column_names(batches.schema.names, f"The {type(table).__name__} given as `rows`")
-        needed = _needed(names, columns)
+        needed, unasked = _choose(batches.schema.names, columns, f"The {type(table).__name__} given as `rows`")
         first_row = 0
         for batch in batches:
             for start in range(0, batch.num_rows, chunk_rows):
                 part = batch.select(needed).slice(start, chunk_rows)
-                yield _chunk(part, first_row)
+                yield _make_chunk(part, first_row, unasked)
                 first_row += part.num_rows
 
 
@@ -87,23 +86,21 @@ def _opened(file: IO[bytes], shown: str) -> Iterator[Any]:
         raise SettingsError(f"{shown} can't be read as Parquet: {error}") from error
 
 
-def _needed(names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
-    """The columns to read: all of them where one isn't there, for the error that will say which there are."""
-    own = [name for name in names if not _INDEX_COLUMN.fullmatch(name)]
-    if columns is None or not set(columns) <= set(own):
-        return own
-    return [name for name in own if name in columns]
+def _choose(names: Sequence[str], columns: Sequence[str] | None, what: str) -> tuple[list[str], tuple[str, ...]]:
+    own = [name for name in check_names(names, what) if not _INDEX_COLUMN.fullmatch(name)]
+    return choose_columns(own, columns, what)
 
 
-def _chunk(batch: Any, first_row: int) -> Chunk:
+def _make_chunk(batch: Any, first_row: int, unasked: tuple[str, ...]) -> Chunk:
     invalid: dict[int, str] = {}
     columns = {
-        name: _values(name, column, invalid) for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        name: _list_values(name, column, invalid)
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
     }
-    return Chunk(first_row, columns, batch.num_rows, invalid=invalid)
+    return Chunk(first_row, columns, batch.num_rows, invalid=invalid, unasked=unasked)
 
 
-def _values(name: str, column: Any, invalid: dict[int, str]) -> list[Any]:
+def _list_values(name: str, column: Any, invalid: dict[int, str]) -> list[Any]:
     try:
         return list(column.to_pylist())
     except (ValueError, OverflowError):

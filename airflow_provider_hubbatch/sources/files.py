@@ -19,12 +19,13 @@ from typing import IO, TYPE_CHECKING, Any
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import memory
+from airflow_provider_hubbatch.sources.columns import check_names, choose_columns
 from airflow_provider_hubbatch.sources.paths import FORMATS, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from airflow_provider_hubbatch.sources import FileRows
+    from airflow_provider_hubbatch.sources.described import FileRows
 
     Record = tuple[Any, str | None]
     """A row, and what is wrong with it; what is wrong completes "row 17 ..."."""
@@ -38,13 +39,13 @@ def read_file(source: FileRows, chunk_rows: int, columns: Sequence[str] | None) 
 
     :param source: the file.
     :param chunk_rows: the most rows a chunk may have.
-    :param columns: those that are needed of a Parquet file; ``None``: all.
+    :param columns: those that are needed; ``None``: all.
     :raises SettingsError: there is no such file, it isn't of its format, or it breaks off.
     """
     kind, zipped = _kind(source)
     if kind == "parquet":
         return _read_parquet(source, zipped, chunk_rows, columns)
-    return (_read_csv if kind == "csv" else _read_json_lines)(source, zipped, chunk_rows)
+    return (_read_csv if kind == "csv" else _read_json_lines)(source, zipped, chunk_rows, columns)
 
 
 def count_rows(source: FileRows) -> int | None:
@@ -121,10 +122,10 @@ def _read_parquet(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequ
         if zipped:
             # its directory is at its end
             shutil.copyfileobj(file, unzipped)
-        yield from arrow.from_parquet(unzipped if zipped else file, show(source), chunk_rows, columns)
+        yield from arrow.read_parquet(unzipped if zipped else file, show(source), chunk_rows, columns)
 
 
-def _read_csv(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chunk]:
+def _read_csv(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     with _damage_named(source), _opened(source, zipped=zipped) as file:
         undecodable: list[str] = []
         lines = _lines(file, source.encoding, "", undecodable)
@@ -132,13 +133,18 @@ def _read_csv(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chun
         header = next(filter(None, reader), [])
         if undecodable:
             raise SettingsError(f"The header of {show(source)} is no {source.encoding}: give its `encoding`.")
-        names = memory.column_names(header, f"The header of {show(source)}")
+        names = check_names(header, f"The header of {show(source)}")
+        chosen, unasked = choose_columns(names, columns, show(source))
+        places = [names.index(name) for name in chosen]
         first_row = 0
         records = _csv_records(reader, len(names), undecodable)
         while part := list(islice(records, chunk_rows)):
-            values = zip(*(fields for fields, _ in part), strict=True)
-            texts = [[None if value == "" else value for value in column] for column in values]
-            yield Chunk(first_row, dict(zip(names, texts, strict=True)), len(part), invalid=_problems(part))
+            fields = [fields for fields, _ in part]
+            texts = {
+                name: [None if row[place] == "" else row[place] for row in fields]
+                for name, place in zip(chosen, places, strict=True)
+            }
+            yield Chunk(first_row, texts, len(part), invalid=_problems(part), unasked=unasked)
             first_row += len(part)
 
 
@@ -169,13 +175,15 @@ def _csv_records(reader: Any, width: int, undecodable: list[str]) -> Iterator[Re
         yield ([MISSING] * width if problem else fields), problem and f"({lines}) {problem}"
 
 
-def _read_json_lines(source: FileRows, zipped: bool, chunk_rows: int) -> Generator[Chunk]:
+def _read_json_lines(
+    source: FileRows, zipped: bool, chunk_rows: int, columns: Sequence[str] | None
+) -> Generator[Chunk]:
     with _damage_named(source), _opened(source, zipped=zipped) as file:
         undecodable: list[str] = []
         records = _json_records(_lines(file, source.encoding, "\n", undecodable), undecodable)
         first_row = 0
         while part := list(islice(records, chunk_rows)):
-            yield memory.dicts_chunk([row for row, _ in part], _problems(part), first_row)
+            yield from memory.dicts_chunks([row for row, _ in part], _problems(part), first_row, columns)
             first_row += len(part)
 
 
@@ -196,7 +204,7 @@ def _json_records(lines: Iterable[str], undecodable: list[str]) -> Iterator[Reco
             problem = f"(line {number}) is not in the given encoding"
             undecodable.clear()
         elif problem is None and not isinstance(row, dict):
-            problem = f"(line {number}) is {memory.a_type(row)}, expected an object"
+            problem = f"(line {number}) is {memory.describe_type(row)}, expected an object"
         yield row, problem
 
 

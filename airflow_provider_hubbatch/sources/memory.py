@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any
 
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
-from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sources.columns import MAX_COLUMNS, check_names, choose_columns
 
 # One slice of a mapped task's XComs is one answer of Airflow's API server, which holds all of it in memory.
 MAX_XCOMS_A_SLICE = 100
@@ -41,77 +41,96 @@ def is_lazy_xcom(value: Any) -> bool:
     return is_instance(value, "airflow.sdk.execution_time.lazy_sequence", "LazyXComSequence")
 
 
-def a_type(value: Any) -> str:
+def describe_type(value: Any) -> str:
     """What to say of a value whose content must not be shown: a list, an int."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def column_names(names: Iterable[Any], what: str) -> list[str]:
-    """The names as text.
-
-    :param names: of a table's columns, in order.
-    :param what: the table, as the subject of an error's sentence.
-    :raises SettingsError: one of them is empty, or there twice, so that a column can't be told by its name.
-    """
-    texts = [name if isinstance(name, str) else str(name) for name in names]
-    if unnamed := [str(position) for position, name in enumerate(texts, start=1) if not name.strip()]:
-        raise SettingsError(f"{what} has a column without a name (column {', '.join(unnamed)}): give it one.")
-    if len(set(texts)) < len(texts):
-        twice = sorted({name for name in texts if texts.count(name) > 1})
-        raise SettingsError(f"{what} has more than one column named {', '.join(map(repr, twice))}: rename all but one.")
-    return texts
-
-
-def from_dicts(rows: Iterable[Any], chunk_rows: int) -> Generator[Chunk]:
+def read_dicts(rows: Iterable[Any], chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     """Any iterable whose items should be dicts; one that isn't is an invalid row."""
     remaining = iter(rows)
     first_row = 0
     while part := list(islice(remaining, chunk_rows)):
         invalid = {
-            offset: f"is {a_type(row)}, expected a dict"
+            offset: f"is {describe_type(row)}, expected a dict"
             for offset, row in enumerate(part)
             if not isinstance(row, Mapping)
         }
-        yield dicts_chunk(part, invalid, first_row)
+        yield from dicts_chunks(part, invalid, first_row, columns)
         first_row += len(part)
 
 
-def dicts_chunk(part: list[Any], invalid: Mapping[int, str], first_row: int) -> Chunk:
-    """A chunk of some dicts.
+def dicts_chunks(
+    part: Sequence[Any], invalid: Mapping[int, str], first_row: int, columns: Sequence[str] | None
+) -> Generator[Chunk]:
+    """Some dicts as a chunk, or as several where together they have too many keys.
 
     :param part: the rows.
     :param invalid: the offsets of those that are no dicts, and why.
     :param first_row: where the chunk begins.
+    :param columns: those that are needed; ``None``: all.
     """
-    dicts: list[Mapping[Any, Any]] = (
-        [{} if offset in invalid else row for offset, row in enumerate(part)] if invalid else part
-    )
-    keys = list(dict.fromkeys(chain.from_iterable(dicts)))
-    # an empty key is the mapping's to judge: here it only must not be taken for another one
-    names = keys if all(type(key) is str for key in keys) else column_names(keys, "`rows`")
-    columns = {name: [row.get(key, MISSING) for row in dicts] for name, key in zip(names, keys, strict=True)}
-    return Chunk(first_row, columns, len(part), complete=False, invalid=invalid)
+    names = _list_keys(part)
+    if names is None:
+        part, invalid = _convert_keys(part, invalid)
+        names = dict.fromkeys(chain.from_iterable(part))
+    if columns is None and len(names) > MAX_COLUMNS:
+        if len(part) > 1:
+            middle = len(part) // 2
+            first = {offset: why for offset, why in invalid.items() if offset < middle}
+            second = {offset - middle: why for offset, why in invalid.items() if offset >= middle}
+            yield from dicts_chunks(part[:middle], first, first_row, columns)
+            yield from dicts_chunks(part[middle:], second, first_row + middle, columns)
+            return
+        why = f"has {len(names):,} columns, more than an object type can have properties ({MAX_COLUMNS:,} at most)"
+        part, invalid, names = [{}], {0: why}, {}
+    chosen, unasked = choose_columns(names, columns, "`rows`")
+    values = {name: [row.get(name, MISSING) for row in part] for name in chosen}
+    yield Chunk(first_row, values, len(part), complete=False, invalid=invalid, unasked=unasked)
 
 
-def from_frame(frame: Any, chunk_rows: int) -> Generator[Chunk]:
+def _list_keys(part: Sequence[Any]) -> dict[str, None] | None:
+    """The keys of plain dicts whose keys are plain texts; ``None`` for any other rows."""
+    if set(map(type, part)) != {dict}:
+        return None
+    names = dict.fromkeys(chain.from_iterable(part))
+    return names if set(map(type, names)) <= {str} else None
+
+
+def _convert_keys(part: Sequence[Any], invalid: Mapping[int, str]) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """The rows as plain dicts whose keys are plain texts; what can't be made one is an invalid row."""
+    dicts, problems = [], dict(invalid)
+    for offset, row in enumerate(part):
+        texts: dict[str, Any] = {}
+        if offset not in problems:
+            try:
+                texts = {str(key): row[key] for key in row}
+                if len(texts) < len(row):
+                    problems[offset] = "has two keys of one name"
+            except Exception as error:  # noqa: BLE001 - whatever a mapping of an unknown library raises
+                problems[offset] = f"can't be read: it raises {type(error).__name__}"
+        dicts.append({} if offset in problems else texts)
+    return dicts, problems
+
+
+def read_frame(frame: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     """A pandas DataFrame, column by column (a row at a time would turn integers into floats); no index."""
-    names = column_names(frame.columns, "The DataFrame given as `rows`")
-    series = [frame.iloc[:, position] for position in range(len(names))]
+    names = check_names(frame.columns, "The DataFrame given as `rows`")
+    chosen, unasked = choose_columns(names, columns, "The DataFrame given as `rows`")
+    series = {name: frame.iloc[:, names.index(name)] for name in chosen}
     for start in range(0, len(frame), chunk_rows):
-        columns = {
-            name: _values(column.iloc[start : start + chunk_rows]) for name, column in zip(names, series, strict=True)
-        }
-        yield Chunk(start, columns, min(chunk_rows, len(frame) - start))
+        values = {name: _list_values(column.iloc[start : start + chunk_rows]) for name, column in series.items()}
+        yield Chunk(start, values, min(chunk_rows, len(frame) - start), unasked=unasked)
 
 
-def _values(column: Any) -> list[Any]:
+def _list_values(column: Any) -> list[Any]:
     """A column's values: as Python's, but for the narrow floats, whose digits Python's float would add to."""
     narrow = getattr(column.dtype, "kind", "") == "f" and getattr(column.dtype, "itemsize", 8) < _FLOAT_BYTES
     return list(column.to_numpy()) if narrow else column.tolist()
 
 
-def from_lazy_xcom(items: Sequence[Any], chunk_rows: int) -> Iterator[Any]:
+def iterate_lazy_xcom(items: Sequence[Any], chunk_rows: int) -> Iterator[Any]:
     """The XComs of a mapped task, in slices that hold about ``chunk_rows`` rows: each slice is one request."""
     size, start = 1, 0
     while part := items[start : start + size]:

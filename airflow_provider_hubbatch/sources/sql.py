@@ -11,19 +11,21 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from airflow_provider_hubbatch.core.model import Chunk
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import memory
+from airflow_provider_hubbatch.sources.columns import check_names, choose_columns
 
 if TYPE_CHECKING:
-    from airflow_provider_hubbatch.sources import SqlRows
+    from airflow_provider_hubbatch.sources.described import SqlRows
 
 # The name of a server-side cursor; each is alone in its connection.
 CURSOR_NAME = "airflow_provider_hubbatch"
 
 
-def read_query(source: SqlRows, chunk_rows: int) -> Generator[Chunk]:
+def read_query(source: SqlRows, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     """The query's rows; the connection is closed whatever happens.
 
     :param source: the connection and the query.
     :param chunk_rows: the most rows a chunk may have.
+    :param columns: those that are needed; ``None``: all.
     :raises SettingsError: no such connection, one that is no database, or a statement whose result is no table with
         distinct column names. What the database itself says is raised as its driver raises it.
     """
@@ -34,12 +36,13 @@ def read_query(source: SqlRows, chunk_rows: int) -> Generator[Chunk]:
         cursor.execute(*((sql, source.parameters) if source.parameters else (sql,)))
         rows = cursor.fetchmany(source.chunk_rows)
         # psycopg2's server-side cursor knows its columns only after a fetch
-        names = _names(cursor.description)
+        names = _read_names(cursor.description)
+        chosen, unasked = choose_columns(names, columns, "The query's result")
         first_row = 0
         while rows:
             for start in range(0, len(rows), chunk_rows):
                 part = rows[start : start + chunk_rows]
-                yield Chunk(first_row, _columns(names, part), len(part))
+                yield Chunk(first_row, _gather(names, chosen, part), len(part), unasked=unasked)
                 first_row += len(part)
             del rows, part  # or they would be held beside the next ones
             rows = cursor.fetchmany(source.chunk_rows)
@@ -104,13 +107,14 @@ def _open_cursor(connection: Any) -> Any:
     return connection.cursor()
 
 
-def _names(description: Sequence[Sequence[Any]] | None) -> list[str]:
+def _read_names(description: Sequence[Sequence[Any]] | None) -> list[str]:
     if description is None:
         raise SettingsError("SqlRows: `sql` is no query: the database answered without columns.")
-    return memory.column_names([column[0] for column in description], "The query's result")
+    return check_names([column[0] for column in description], "The query's result")
 
 
-def _columns(names: list[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
+def _gather(names: Sequence[str], chosen: Sequence[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
     # a connection's extra can make dicts of rows
     records = [row.values() for row in rows] if isinstance(rows[0], Mapping) else rows
-    return dict(zip(names, zip(*records, strict=True), strict=True))
+    values = dict(zip(names, zip(*records, strict=True), strict=True))
+    return {name: values[name] for name in chosen}

@@ -367,7 +367,7 @@ class BatchUpdateRun:
     def _checked_mapping(self, first: Chunk) -> RowMapping:
         return compile_mapping(
             self._spec,
-            chunk_columns=list(first.columns),
+            chunk_columns=first.names,
             complete=first.complete,
             definitions=self._definitions(),
             object_type=self._object_type,

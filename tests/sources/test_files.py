@@ -175,11 +175,16 @@ def test_parquet_values_out_of_range_cost_only_their_row(tmp_path: Path) -> None
 
 
 def test_parquet_is_read_by_the_columns_needed(tmp_path: Path) -> None:
-    """Only the columns in use are read; with one that isn't there, all are, so that the error can name them."""
+    """Only the columns in use are read; with one that isn't there, the names of all are known, for the error."""
     path = frame_file(tmp_path / "a.parquet")
     for rows in (path, parquet.read_table(path)):
         assert [list(part.columns) for part in chunks(rows, columns=["amount", "id"])] == [["id", "amount"]]
-        assert [len(part.columns) for part in chunks(rows, columns=["id", "absent"])] == [7]
+        assert [(list(part.columns), len(part.names)) for part in chunks(rows, columns=["id", "absent"])] == [
+            (["id"], 7)
+        ]
+        assert [(part.length, list(part.columns), len(part.names)) for part in chunks(rows, columns=["absent"])] == [
+            (part.length, [], 7) for part in chunks(rows)
+        ]
 
 
 def test_parquet_leaves_out_an_index_without_a_name(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,8 +15,10 @@ import pyarrow as pa
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
+from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import FileRows, SqlRows, chunks, describe, memory, total_rows
+from airflow_provider_hubbatch.sources.columns import MAX_COLUMNS, MAX_NAMES_KEPT
 
 if TYPE_CHECKING:
     from tests.airflow_dags import RunDag
@@ -73,14 +77,37 @@ def test_sql_rows_load_sql_files_from_where_operators_do(tmp_path: Path) -> None
 
 
 def test_representations_show_no_data() -> None:
-    """What "Rendered Templates" and the log show is the query and the path, never a parameter's value or a row."""
-    rows = SqlRows("wh", "select 1", {"email": "ann@example.com"})
-    assert repr(rows) == "SqlRows(conn_id='wh', sql='select 1', parameters={'email': ...})"
-    assert repr(SqlRows("wh", "select 1", ["ann", 2], 7)) == (
-        "SqlRows(conn_id='wh', sql='select 1', parameters=[..., ...], chunk_rows=7)"
+    """What "Rendered Templates" and the log show is how the query begins and the path, never a value or a row."""
+    rows = SqlRows("wh", "select id, email from contacts", {"email": "ann@example.com"})
+    assert repr(rows) == (
+        "SqlRows(conn_id='wh', sql='select id, email from contacts' (hash 245a9ed4), parameters={'email': ...})"
     )
-    assert describe(SqlRows("wh", "select " + "x, " * 500)).endswith(" ...)")
-    assert len(describe(SqlRows("wh", "select " + "x, " * 500))) <= 200
+    assert "parameters=[..., ...], chunk_rows=7)" in repr(SqlRows("wh", "select 1", ["ann", 2], 7))
+    assert describe(SqlRows("wh", "select " + "x, " * 500, ["a"] * 50)).endswith(" ...)")
+    assert len(describe(SqlRows("wh", "select " + "x, " * 500, ["a"] * 50))) <= 200
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from t where email = 'ann@example.com'",
+        "select * from t where n=4711",
+        "select * from t where name = E'ann'",
+        "select * from t -- ann",
+        "select * from t /* ann */",
+        "select * from t # ann",
+        "select * from t where x = $$ann$$",
+        "select 'ann'",
+        "'ann'",
+        'select * from t where x = "ann"',
+        "select a, b, c, d, e, f, g from a_table_with_a_long_name where deep in (ann)",
+    ],
+)
+def test_a_query_is_shown_without_its_literals(sql: str) -> None:
+    """The text ends before the first literal or comment; the hash tells one query from another."""
+    shown = repr(SqlRows("wh", sql))
+    assert not any(literal in shown for literal in ("ann", "4711", "$$"))
+    assert shown.split("(hash")[1] != repr(SqlRows("wh", sql + " ")).split("(hash")[1]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +163,7 @@ class Mapped(Sequence[Any]):
 def test_mapped_results_are_read_by_few_slices(items: list[Any], requests: int) -> None:
     """The results of a mapped task come in order, by slices of about one chunk's rows."""
     mapped = Mapped(items)
-    assert list(memory.from_lazy_xcom(mapped, 1_000)) == items
+    assert list(memory.iterate_lazy_xcom(mapped, 1_000)) == items
     assert len(mapped.slices) <= requests
     assert all(isinstance(key, slice) for key in mapped.slices)
 
@@ -154,6 +181,83 @@ def test_a_generator_is_read_only_as_far_as_asked() -> None:
     assert taken == []
     assert next(reader).columns == {"id": [0, 1, 2]}
     assert taken == [0, 1, 2]
+
+
+def wide(kind: str, folder: Path) -> Any:
+    """Three rows of four columns, of which two are asked for."""
+    rows = [{"id": n, "name": f"n{n}", "ssn": "secret", "hash": "secret"} for n in range(3)]
+    frame = pd.DataFrame(rows)
+    match kind:
+        case "dicts":
+            return rows
+        case "odd dicts":
+            return [{**rows[0], 1: 2}, *rows[1:]]
+        case "lists":
+            return [rows[:1], rows[1:]]
+        case "frame":
+            return frame
+        case "arrow":
+            return pa.table(frame)
+        case "csv":
+            frame.to_csv(folder / "a.csv", index=False)
+        case "jsonl":
+            frame.to_json(folder / "a.jsonl", orient="records", lines=True)
+        case "parquet":
+            frame.to_parquet(folder / "a.parquet")
+        case "sql":
+            return SqlRows("lite", "select 1 as id, 'n' as name, 'secret' as ssn, 'secret' as hash")
+    return str(folder / f"a.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["dicts", "odd dicts", "lists", "frame", "arrow", "csv", "jsonl", "parquet", "sql"])
+def test_only_columns_in_use_are_gathered(kind: str, tmp_path: Path, connect: Any) -> None:
+    """Of any source, a column that no setting names is not held; where one is missing, the others' names are told."""
+    connect("lite", conn_type="sqlite", host=":memory:")
+    for part in chunks(wide(kind, tmp_path), columns=["name", "id"]):
+        assert list(part.columns) == ["id", "name"]
+    first = next(chunks(wide(kind, tmp_path), columns=["id", "nmae"]))
+    assert list(first.columns) == ["id"]
+    assert {"id", "name", "ssn", "hash"} <= set(first.names)
+
+
+def test_sparse_dicts_cost_what_is_asked_for() -> None:
+    """A thousand rows that have sixty keys of their own each are a chunk of the two columns in use."""
+    rows = [{"id": n, "name": "x"} | {f"key {n} {k}": "x" for k in range(60)} for n in range(1_000)]
+    (part,) = chunks(rows, columns=["id", "name"])
+    assert (list(part.columns), part.length, part.unasked) == (["id", "name"], 1_000, ())
+    (part,) = chunks(rows, columns=["id", "absent"])
+    assert (list(part.columns), len(part.unasked)) == (["id"], MAX_NAMES_KEPT)
+
+
+def test_rows_have_a_most_of_columns() -> None:
+    """More columns than an object type can have properties: a table is refused, a dict is one bad row."""
+    names = [f"c{n}" for n in range(MAX_COLUMNS + 1)]
+    with pytest.raises(SettingsError, match=r"2,001 columns .*`properties`"):
+        list(chunks(pd.DataFrame([[1] * len(names)], columns=names)))
+    rows = [{"id": 1}, dict.fromkeys(names, 1), *({"id": n, f"c{n}": 1} for n in range(2 * MAX_COLUMNS))]
+    parts = list(chunks(rows))
+    assert sum(part.length for part in parts) == len(rows)
+    assert max(len(part.columns) for part in parts) <= MAX_COLUMNS
+    assert {part.first_row + offset: why for part in parts for offset, why in part.invalid.items()} == {
+        1: "row 1 has 2,001 columns, more than an object type can have properties (2,000 at most)"
+    }
+
+
+def test_sources_import_in_one_direction() -> None:
+    """No module of the sources imports one that imports it, also where only a type checker would."""
+    folder = Path(sources.__file__).parent
+    imports = {
+        path.stem: set(re.findall(r"airflow_provider_hubbatch\.sources\.?(\w*) import", path.read_text()))
+        | {
+            name
+            for names in re.findall(r"airflow_provider_hubbatch\.sources import ([\w, ]+)", path.read_text())
+            for name in names.split(", ")
+        }
+        for path in folder.glob("*.py")
+        if path.stem != "__init__"
+    }
+    order = list(graphlib.TopologicalSorter(imports).static_order())
+    assert order.index("described") < order.index("sql") < order.index("read")
 
 
 def test_importing_sources_loads_nothing_heavy() -> None:
