@@ -46,6 +46,10 @@ ACTIONS = frozenset(
 )
 
 
+# A form of a foreign page can't have this type
+_NO_JSON = "This wants Content-Type: application/json, also without a body."
+
+
 def is_admin_path(path: str) -> bool:
     """Whether a path is the sandbox's own, and none of HubSpot's API."""
     return path in {"/", "/favicon.ico"} or path.startswith("/_sandbox")
@@ -106,8 +110,10 @@ class _Admin:
         return JSONResponse([fault.as_json() for fault in self._controls.faults.pending])
 
     async def add_fault(self, request: Request) -> JSONResponse:
+        if not _is_json(request):
+            return _complaint(ValueError(_NO_JSON), 415)
         try:
-            details = await request.json()
+            details = await _json(request)
             with self._portal.lock:
                 faults = self._controls.faults
                 add = faults.randomly if "probability" in details else faults.add
@@ -121,13 +127,26 @@ class _Admin:
         return JSONResponse([])
 
     async def act(self, action: str, request: Request) -> JSONResponse:
+        if not _is_json(request):
+            return _complaint(ValueError(_NO_JSON), 415)
         if action not in ACTIONS:
             return _complaint(KeyError(f"No action {action!r}. There are: {', '.join(sorted(ACTIONS))}."), 404)
         try:
-            arguments: dict[str, Any] = await request.json() if await request.body() else {}
+            arguments: dict[str, Any] = await _json(request) if await request.body() else {}
             return JSONResponse({"result": getattr(self._controls, action)(**arguments)})
         except (KeyError, TypeError, ValueError) as error:
             return _complaint(error, 400)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise TypeError("The body must be a JSON object.")
+    return body
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _summary(request: RecordedRequest) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from airflow_provider_hubbatch.sandbox.admin import add_admin_routes, is_admin_path
 from airflow_provider_hubbatch.sandbox.effects import spoil_reply, spoil_request
 from airflow_provider_hubbatch.sandbox.endpoints import VERSIONS, Endpoint
+from airflow_provider_hubbatch.sandbox.guard import OnlyThisMachine
 from airflow_provider_hubbatch.sandbox.portal import Call, Portal
 from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply, error_body, json_reply, not_found
 from airflow_provider_hubbatch.sandbox.routing import Routes
@@ -50,6 +51,7 @@ def create_app(portal: Portal) -> FastAPI:
     # A route of its own: the sandbox finds endpoints and checks bodies itself, as HubSpot does.
     app.router.routes.append(HubSpot(portal))
     add_admin_routes(app, portal)
+    app.add_middleware(OnlyThisMachine)
     return app
 
 

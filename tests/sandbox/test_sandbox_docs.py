@@ -43,7 +43,7 @@ def choices(hint: Any) -> list[str]:
 
 def switches() -> Rows:
     texts, hints = parameters_of(Behaviours.__doc__), get_type_hints(Behaviours)
-    rows = []
+    rows: Rows = []
     for field in fields(Behaviours):
         default = f"`{str(field.default).lower() if isinstance(field.default, bool | None) else field.default}`"
         others = [choice for choice in choices(hints[field.name]) if choice not in {default, ""}]

@@ -340,9 +340,8 @@ def test_a_cut_sends_no_byte(pair: Pair) -> None:
     """On the wire, a cut is an end without a byte of reply."""
     pair.sandbox.faults.add("cut_before_write")
     port = int(pair.sandbox.url.rpartition(":")[2])
-    head = (
-        f"GET /account-info/2026-03/details HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pair.sandbox.token}\r\n\r\n"
-    )
+    token = pair.sandbox.token
+    head = f"GET /account-info/2026-03/details HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
     with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
         connection.sendall(head.encode())
         assert connection.recv(1000) == b""

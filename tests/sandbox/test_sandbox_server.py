@@ -69,7 +69,7 @@ def test_a_client_may_die_in_the_midst_of_its_request(pair: Pair, caplog: pytest
     address = pair.sandbox.url.removeprefix("http://").split(":")
     with closing(socket.create_connection((address[0], int(address[1])))) as connection:
         path = "/crm/objects/2026-03/contacts/batch/update"
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{{".encode())
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{{".encode())
     assert pair.client.details().status_code == 200
     assert [request.method for request in pair.sandbox.requests] == ["GET"]
     assert caplog.records == []
