@@ -9,6 +9,7 @@ next::
         AuthenticationError        401: wrong, revoked or expired
         MissingScopesError         403: names the scopes
       RequestRefusedError        the caller of ``HubSpotHook.request``: HubSpot refused this one request
+      UnconfirmedRequestError    the caller of ``HubSpotHook.request``: it may have taken effect, HubSpot never said
       UnavailableError           time: waited out in the task, then Airflow's retries
         DailyQuotaError            the account's reset
       SystematicRefusalError     the DAG's author: every batch is refused for one and the same reason
@@ -32,6 +33,7 @@ __all__ = [
     "SyncStoppedError",
     "SystematicRefusalError",
     "UnavailableError",
+    "UnconfirmedRequestError",
 ]
 
 
@@ -103,6 +105,12 @@ class RequestRefusedError(HubSpotError):
         self.status = status
         self.category = category
         self.hubspot_message = hubspot_message
+
+
+class UnconfirmedRequestError(HubSpotError):
+    """A request that must not be done twice was cut or timed out, or met a server error, after it may have reached
+    HubSpot: it may have taken effect. It was not sent again.
+    """
 
 
 class UnavailableError(HubSpotError):

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSettings
-from airflow_provider_hubbatch.client.transport import DEFAULT_TIMEOUT_SECONDS
+from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, DEFAULT_TIMEOUT_SECONDS, ConnectionSettings
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 TOKEN = "pat-na1-5ecret-t0ken"

@@ -231,7 +231,6 @@ def test_hook_test_connection_to_nowhere_answers_soon(monkeypatch: pytest.Monkey
         json.dumps({"conn_type": "hubspot", "password": "t", "host": "http://127.0.0.1:9"}),
     )
     hook, said = HubSpotHook(), []
-    hook.settings()
     thread = threading.Thread(target=lambda: said.append(hook.test_connection()), daemon=True)
     thread.start()
     thread.join(5)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.options import SyncOptions
-from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -49,7 +49,7 @@ def test_it_is_published_every_ten_seconds() -> None:
     published: list[dict[str, Any]] = []
     report, clock = SyncReport("contacts"), Clock()
     live = LiveTimeline(report, SyncOptions(), published.append, clock=clock)
-    live.start(RateLimiter(), total_rows=100)
+    live.start(Pace(), total_rows=100)
     ticked(live, report, clock, seconds=35)
     assert [value["summary"]["updated"] for value in published] == [10, 20, 30]
     assert published[-1]["points"]["rows"] == list(range(1, 31))

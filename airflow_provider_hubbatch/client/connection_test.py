@@ -1,20 +1,21 @@
-"""The connection form's button: which account a connection leads to, and what it lacks, in a sentence."""
+"""The connection form's button: which account a connection points at, and what it lacks, in a sentence."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.client.tokens import OAuthToken
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.account import wrong_account
 from airflow_provider_hubbatch.core.verdicts import RetryPolicy
 from airflow_provider_hubbatch.exceptions import HubSpotError, MissingScopesError, RequestRefusedError
 
 if TYPE_CHECKING:
-    from airflow_provider_hubbatch.hooks import HubSpotHook
+    from airflow_provider_hubbatch.client.client import HubSpotClient
+    from airflow_provider_hubbatch.client.settings import ConnectionSettings
 
 # Somebody looks at the button: one more try after a moment, then the answer.
-_PATIENCE = RetryPolicy(
+POLICY = RetryPolicy(
     max_elapsed_seconds=3.0,
     max_attempts=3,
     backoff_cap_seconds=1.0,
@@ -33,25 +34,23 @@ WRITE_SCOPES = {
 }
 
 
-def tested(hook: HubSpotHook) -> tuple[bool, str]:
+def patient_for_seconds(settings: ConnectionSettings) -> ConnectionSettings:
+    """The same connection, for somebody who waits for the answer: timeouts of seconds."""
+    connect, read = map(min, settings.timeout_seconds, _TIMEOUT_SECONDS)
+    return replace(settings, timeout_seconds=(connect, read))
+
+
+def describe(client: HubSpotClient) -> tuple[bool, str]:
     """Whether the connection works, and a sentence about it.
 
-    :param hook: of the connection; nothing is written with it.
+    :param client: of the connection; nothing is written with it.
+    :raises HubSpotError: it doesn't; the error says why.
     """
-    try:
-        asking = hook.impatient(_PATIENCE, _TIMEOUT_SECONDS)
-        details = asking.account()
-        if not details.get("portalId"):
-            return False, "What answers is not HubSpot's API: it names no account. Check the connection's host"
-        wanted = asking.settings().portal_id
-        wrong = None if wanted is None else wrong_account(wanted, details, hook.hubspot_conn_id)
-        if wrong is not None:
-            return False, str(wrong)
-    except HubSpotError as error:
-        return False, str(error)
-    except Exception as error:  # noqa: BLE001 - the form shows what it is, but not words that nobody has checked
-        return False, f"The connection can't be tested ({type(error).__name__})"
-    return True, f"{_account(details)}: {_limits(asking)}. {_scopes(asking)}"
+    details = client.account()
+    if not details.get("portalId"):
+        return False, "What answers is not HubSpot's API: it names no account. Check the connection's host"
+    client.check_account(details)
+    return True, f"{_account(details)}: {_limits(client)}. {_scopes(client)}"
 
 
 def _account(details: dict[str, Any]) -> str:
@@ -59,18 +58,18 @@ def _account(details: dict[str, Any]) -> str:
     return f"HubSpot account {details['portalId']} ({kind})"
 
 
-def _limits(hook: HubSpotHook) -> str:
-    limiter, cap = hook.limiter(), hook.settings().requests_per_10_seconds
-    limit = f"{limiter.requests_per_10_seconds:.0f} requests per 10 s{' as this connection caps it' if cap else ''}"
-    return limit if limiter.daily_remaining is None else f"{limit}, {limiter.daily_remaining:,} calls left today"
+def _limits(client: HubSpotClient) -> str:
+    pace, cap = client.pace, client.settings.requests_per_10_seconds
+    limit = f"{pace.requests_per_10_seconds():.0f} requests per 10 s{' as this connection caps it' if cap else ''}"
+    return limit if pace.daily_remaining is None else f"{limit}, {pace.daily_remaining:,} calls left today"
 
 
-def _scopes(hook: HubSpotHook) -> str:
+def _scopes(client: HubSpotClient) -> str:
     """Which write scopes are missing, as far as that can be told without writing anything."""
-    told = granted_scopes(hook)
+    told = granted_scopes(client)
     lacking, unclear = [], []
     for object_type, scope in WRITE_SCOPES.items():
-        lacks = scope not in told if told else _lacks_scope(hook, object_type)
+        lacks = scope not in told if told else _lacks_scope(client, object_type)
         if lacks:
             lacking.append(f"{scope} (to write {object_type})")
         elif lacks is None:
@@ -85,20 +84,20 @@ def _scopes(hook: HubSpotHook) -> str:
     )
 
 
-def granted_scopes(hook: HubSpotHook) -> frozenset[str]:
+def granted_scopes(client: HubSpotClient) -> frozenset[str]:
     """What an OAuth refresh says that its token may do; nothing where that isn't told."""
-    token = hook.token()
+    token = client.token
     return (token.scopes or frozenset()) if isinstance(token, OAuthToken) else frozenset()
 
 
-def _lacks_scope(hook: HubSpotHook, object_type: str) -> bool | None:
+def _lacks_scope(client: HubSpotClient, object_type: str) -> bool | None:
     """Whether HubSpot refuses this token an update of no record at all, which can change nothing.
 
     :returns: ``None`` where the answer doesn't tell.
     """
-    path = protocol.batch_path(object_type, "update", hook.api_version)
+    path = protocol.batch_path(object_type, "update", client.api_version)
     try:
-        hook.request("POST", path, {"inputs": []})
+        client.request("POST", path, {"inputs": []})
     except MissingScopesError:
         return True
     except RequestRefusedError as error:

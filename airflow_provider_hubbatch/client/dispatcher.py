@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_hubbatch.core import protocol, verdicts
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
 from airflow_provider_hubbatch.core.explain import fatal_error
-from airflow_provider_hubbatch.core.rate_limit import RateLimitHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_hubbatch.client.pace import Pace
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.protocol import Reply, Request
-    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+    from airflow_provider_hubbatch.core.rate_limit import Cap
 
 # The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
 _TICK_SECONDS = 1.0
@@ -32,8 +32,8 @@ _TOO_MANY = 429
 # So many other requests answered since a request was first sent say that it isn't HubSpot that is down.
 _SUCCESSES_THAT_TELL = 3
 
-# Calls of the day that a sync doesn't use up: with them it asks when the day begins anew (api-usage, else the account's
-# time zone), which a spent quota may refuse to tell.
+# Calls of the day that a sync doesn't use up: with them it asks when the daily limit resets (api-usage, else the
+# account's time zone), which an exhausted limit may refuse to tell.
 _CALLS_TO_ASK = 2
 
 
@@ -45,8 +45,7 @@ class Completion:
     :param reply: HubSpot's reply, or ``None``.
     :param failure: why there is none.
     :param detail: the transport's words for that, without secrets.
-    :param crash: an exception that no retry mends: it ends the sync.
-    :param sent: ``False`` if the reply is not the request's own: its token could not be had.
+    :param crash: an exception that no retry helps against: it ends the sync.
     :param sent_at: seconds on the transport's clock, taken right before sending.
     :param ended_at: the same, taken once the whole reply had been read.
     """
@@ -58,7 +57,6 @@ class Completion:
     failure: verdicts.FailureKind | None = None
     detail: str = ""
     crash: Exception | None = None
-    sent: bool = True
 
 
 class Transport(Protocol):
@@ -103,6 +101,7 @@ class _Call:
     started_at: float | None = None
     maybe_applied: bool = False
     ticket: int = 0
+    sent_at: float = 0.0
     successes_before: int = 0
 
 
@@ -120,7 +119,7 @@ class Done:
 
     purpose: Any
     reply: Reply | None
-    verdict: verdicts.Refused | verdicts.Stop | None = None
+    verdict: verdicts.Final | None = None
     failure: verdicts.Failure | None = None
     maybe_applied: bool = False
     crash: Exception | None = None
@@ -142,22 +141,25 @@ class Dispatcher:
     :param max_in_flight: requests under way at once, those waiting for their retry among them: when HubSpot is
         down, nothing new is started.
     :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.
+    :param cap: instead of the connection's.
     """
 
     def __init__(
         self,
         *,
         transport: Transport,
-        limiter: RateLimiter,
+        pace: Pace,
         random: Callable[[], float],
         max_in_flight: int,
         policy: verdicts.RetryPolicy | None = None,
         counters: Counters | None = None,
         daily_reserve: float | None = None,
+        cap: Cap | None = None,
     ) -> None:
         self.daily_reserve = daily_reserve
         self.counters = counters or Counters()
-        self.limiter = limiter
+        self.pace = pace
+        self._cap = cap
         self._transport = transport
         self._random = random
         self._max_in_flight = max_in_flight
@@ -180,12 +182,12 @@ class Dispatcher:
     @property
     def quota_spent(self) -> bool:
         """Whether one more request could eat into the calls of the day that are to be left."""
-        left = self.limiter.daily_remaining
+        left = self.pace.daily_remaining
         if self.daily_reserve is None or left is None:
             return False
         reserve = self.daily_reserve
         if isinstance(reserve, float):
-            reserve *= self.limiter.daily or 0
+            reserve *= self.pace.daily or 0
         return left - len(self._in_flight) <= reserve + _CALLS_TO_ASK
 
     def may_send(self) -> bool:
@@ -233,6 +235,8 @@ class Dispatcher:
         """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
         waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
         under_way = [(call.purpose, True) for call in self._in_flight.values()]
+        for call in self._in_flight.values():
+            self.pace.lost(call.ticket, sent_at=call.sent_at, ended_at=self._transport.now())
         self._in_flight.clear()
         self._delayed.clear()
         return under_way + waiting
@@ -244,13 +248,14 @@ class Dispatcher:
             return until_due
         if len(self._in_flight) >= self._max_in_flight or self.quota_spent:
             return math.inf
-        return min(self.limiter.wait_seconds(now), until_due) if until_due > 0 else self.limiter.wait_seconds(now)
+        wait = self.pace.wait_seconds(now, self._cap)
+        return min(wait, until_due) if until_due > 0 else wait
 
     def _room(self) -> bool:
         return (
             len(self._in_flight) < self._max_in_flight
             and not self.quota_spent
-            and self.limiter.wait_seconds(self._transport.now()) <= 0
+            and self.pace.wait_seconds(self._transport.now(), self._cap) <= 0
         )
 
     def _due(self) -> bool:
@@ -265,11 +270,15 @@ class Dispatcher:
 
     def _submit(self, call: _Call) -> None:
         now = self._transport.now()
+        ticket = self.pace.take(now, self._cap)
+        if ticket is None:  # another thread of this client's was faster
+            self._delay(call, 0.0)
+            return
         tag = next(self._tags)
+        call.ticket, call.sent_at = ticket, now
         call.attempt += 1
         if call.started_at is None:
             call.started_at, call.successes_before = now, self._successes
-        call.ticket = self.limiter.sent(now)
         self.counters.requests += 1
         self.counters.retries += call.attempt > 1
         self._in_flight[tag] = call
@@ -279,52 +288,46 @@ class Dispatcher:
         call = self._in_flight.pop(completion.tag, None)
         if call is None:  # abandoned before
             return None
+        if completion.reply is None:
+            self.pace.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+        else:
+            self.pace.answered(
+                call.ticket, completion.reply, sent_at=completion.sent_at, answered_at=completion.ended_at
+            )
         if completion.crash is not None:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
             return Done(call.purpose, None, crash=completion.crash, maybe_applied=call.maybe_applied)
-        failure = self._account(call, completion)
+        failure = self._failure(call, completion)
         if failure is None:
             self._successes += 1
             return Done(call.purpose, completion.reply)
+        call.maybe_applied |= verdicts.may_have_taken_effect(failure)
         decision = verdicts.decide(
             failure,
             attempt=call.attempt,
             elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
             policy=self._policy,
             random=self._random,
+            repeatable=call.request.repeatable,
             others_succeed=call.suspected or self._successes - call.successes_before >= _SUCCESSES_THAT_TELL,
         )
         if isinstance(decision, verdicts.Retry):
             if decision.pause_seconds > 0:
-                self.limiter.pause(completion.ended_at + decision.pause_seconds)
+                self.pace.pause(completion.ended_at + decision.pause_seconds)
             self._delay(call, decision.after_seconds)
             return None
         return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
 
-    def _account(self, call: _Call, completion: Completion) -> verdicts.Failure | None:
-        """Tell the limiter how it ended, and read what went wrong, if anything."""
+    def _failure(self, call: _Call, completion: Completion) -> verdicts.Failure | None:
+        """What went wrong, if anything."""
         reply = completion.reply
         if reply is None:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
             kind = completion.failure or verdicts.FailureKind.CUT
-            call.maybe_applied |= kind in (verdicts.FailureKind.CUT, verdicts.FailureKind.TIMEOUT)
             return verdicts.Failure(kind, replace(NO_REPLY, message=completion.detail))
-        if not completion.sent:
-            self.limiter.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
-            return verdicts.failure_from_reply(reply)
-        self.limiter.answered(
-            call.ticket,
-            sent_at=completion.sent_at,
-            answered_at=completion.ended_at,
-            headers=RateLimitHeaders.parse(reply.headers),
-            rate_limited=reply.status == _TOO_MANY,
-        )
         if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
             if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
                 return verdicts.failure_from_reply(reply)
             return None
         self.counters.rate_limited += reply.status == _TOO_MANY
-        call.maybe_applied |= reply.status >= 500  # noqa: PLR2004 - HTTP's own
         # HubSpot's words may quote the request's values
         return verdicts.failure_from_reply(reply, quotable=call.request.body is None)
 
@@ -335,13 +338,17 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     :returns: the 2xx reply.
     :raises HubSpotError: by its class who acts next.
     """
-    while not dispatcher.may_send():
-        dispatcher.wait(wants_to_send=True)
-    dispatcher.send(request, None, reads=True)
     ended: list[Done] = []
-    while not ended:
-        dispatcher.send_due()
-        ended = dispatcher.wait(wants_to_send=False)
+    try:
+        while not dispatcher.may_send():
+            dispatcher.wait(wants_to_send=True)
+        dispatcher.send(request, None, reads=True)
+        while not ended:
+            dispatcher.send_due()
+            ended = dispatcher.wait(wants_to_send=False)
+    except BaseException:  # a task's timeout, for one
+        dispatcher.abandon()
+        raise
     done = ended[0]
     if done.crash is not None:
         raise done.crash

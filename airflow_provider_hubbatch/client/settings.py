@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_hubbatch.client.transport import DEFAULT_TIMEOUT_SECONDS
 from airflow_provider_hubbatch.core.account import checked_portal_id
 from airflow_provider_hubbatch.core.options import checked_requests_per_10_seconds
 from airflow_provider_hubbatch.core.protocol import DEFAULT_API_VERSION, checked_api_version
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
 # HubSpot has one host for every region
 DEFAULT_HOST = "https://api.hubapi.com"
+
+# HubSpot gives up on a request after 100 s itself (its 524); a little more lets its answer arrive.
+DEFAULT_TIMEOUT_SECONDS = (10.0, 110.0)
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 # As requests takes them; without a scheme it is http

@@ -18,6 +18,7 @@ from airflow_provider_hubbatch.exceptions import (
     SettingsError,
     SystematicRefusalError,
     UnavailableError,
+    UnconfirmedRequestError,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.isolation import Streak
 
 
-def fatal_error(verdict: verdicts.Refused | verdicts.Stop, error: ErrorReply) -> HubSpotError:
+def fatal_error(verdict: verdicts.Final, error: ErrorReply) -> HubSpotError:
     """The exception for a verdict that ends a request for good.
 
     :param error: what HubSpot says, or why there is no reply.
@@ -57,6 +58,12 @@ def fatal_error(verdict: verdicts.Refused | verdicts.Stop, error: ErrorReply) ->
             return UnavailableError(
                 f"HubSpot is not available: {verdict.reason}",
                 retry_after_seconds=verdict.after_seconds,
+                correlation_id=correlation_id,
+            )
+        case verdicts.Unconfirmed():
+            return UnconfirmedRequestError(
+                f"HubSpot never confirmed this request ({verdict.reason}): it may have taken effect, and was not sent "
+                "again. Look in HubSpot what became of it before you repeat it",
                 correlation_id=correlation_id,
             )
         case verdicts.Refused():

@@ -7,7 +7,7 @@ The shapes are those of ``/crm/objects/{version}/{objectType}/batch/{verb}``. Wh
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -30,17 +30,26 @@ _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 _API_VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}(-beta)?|v[34]")
 
+# Reading, searching, and writing what the request names: the same in the dated versions and in v3 and v4.
+_REPEATABLE_POST = re.compile(
+    r"/.*/batch/(?:read|update|upsert|archive)/?"
+    r"|/.*/search/?"
+    r"|/crm/(?:v[34]/)?associations/.*/batch/(?:create|associate/default|labels/archive)/?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, but for what the transport adds: the host, the token, the timeouts.
 
     :param body: JSON, or ``None`` for none.
+    :param repeatable: doing it twice does no harm. Else it is not sent again once it may have reached HubSpot.
     """
 
     method: str
     path: str
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,8 @@ class Reply:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """A header as it came.
@@ -82,7 +91,8 @@ class BatchUpdate:
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that updates these, at most :data:`MAX_BATCH_INPUTS`, no key twice."""
-        return Request("POST", batch_path(self.object_type, "update", self.api_version), encode(self._body(inputs)))
+        path = batch_path(self.object_type, "update", self.api_version)
+        return Request("POST", path, encode(self._body(inputs)), repeatable=True)
 
     def _body(self, inputs: Sequence[Input]) -> dict[str, Any]:
         if self.id_property is None:
@@ -124,7 +134,17 @@ class BatchRead:
         }
         if self.id_property is not None:
             body["idProperty"] = self.id_property
-        return Request("POST", batch_path(self.object_type, "read", self.api_version), encode(body))
+        path = batch_path(self.object_type, "read", self.api_version)
+        return Request("POST", path, encode(body), repeatable=True)
+
+
+def is_repeatable(method: str, path: str) -> bool:
+    """Whether sending a request twice does no harm, as far as its method and path tell.
+
+    All but POST say so themselves. Of POSTs, those that read, and those that set what is named: twice comes to the
+    same.
+    """
+    return method.upper() != "POST" or _REPEATABLE_POST.fullmatch(path.partition("?")[0]) is not None
 
 
 def checked_object_type(object_type: Any) -> str:

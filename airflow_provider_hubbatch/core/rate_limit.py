@@ -131,18 +131,34 @@ class _Slot:
     used: int | None = None
 
 
-class RateLimiter:
-    """Says when a request may be sent. For one thread; all times are monotonic seconds.
+class Cap:
+    """Lets at most so many requests leave in any 10 s, whatever the account allows.
 
-    :param requests_per_10_seconds: this limiter sends at most so many in 10 s, whatever the account allows; may be
-        changed at any time, as ``cap``.
+    :param requests_per_10_seconds: so many.
     """
 
-    def __init__(self, *, requests_per_10_seconds: int | None = None) -> None:
+    def __init__(self, requests_per_10_seconds: int) -> None:
+        self.requests_per_10_seconds = requests_per_10_seconds
+        self._sent: deque[float] = deque(maxlen=requests_per_10_seconds)
+
+    def wait_seconds(self, now: float) -> float:
+        """0.0: one request may be sent now. Else in how many seconds."""
+        if len(self._sent) < self.requests_per_10_seconds:
+            return 0.0
+        return max(self._sent[0] + DEFAULT_INTERVAL_SECONDS + REST_SECONDS - now, 0.0)
+
+    def sent(self, now: float) -> None:
+        """One request goes out."""
+        self._sent.append(now)
+
+
+class RateLimiter:
+    """Says when a request may be sent. For one thread; all times are monotonic seconds."""
+
+    def __init__(self) -> None:
         self.daily: int | None = None
         self.daily_remaining: int | None = None
         self._daily_said_at = -math.inf
-        self.cap = requests_per_10_seconds
         self._known_limit: int | None = None
         self._interval = DEFAULT_INTERVAL_SECONDS
         self._slots: dict[int, _Slot] = {}
@@ -171,19 +187,16 @@ class RateLimiter:
 
     @property
     def requests_per_10_seconds(self) -> float:
-        """The limit in force: the account's as far as it is known, or the cap where that is less."""
-        scaled = self._limit * DEFAULT_INTERVAL_SECONDS / self._interval
-        return scaled if self.cap is None else min(scaled, self.cap)
+        """The account's limit, as far as it is known."""
+        return self._limit * DEFAULT_INTERVAL_SECONDS / self._interval
 
     def wait_seconds(self, now: float) -> float:
         """0.0: one request may be sent now. Else how long until it is worth asking again, if no reply comes first."""
         if now < self._paused_until:
             return self._paused_until - now
-        if self.cap is None and len(self._slots) < self._limit and not (self._starting or self._shared(now)):
+        if len(self._slots) < self._limit and not (self._starting or self._shared(now)):
             return 0.0  # fewer requests than the limit in all that is remembered: no need to look at each
         taken, next_free_at = self._taken(now)
-        if self.cap is not None and taken >= max(int(self.cap * self._interval / DEFAULT_INTERVAL_SECONDS), 1):
-            return min(next_free_at - now, ALONE_POLL_SECONDS)
         if self._starting and not self._may_start(now):
             return START_POLL_SECONDS
         if not self._shared(now):

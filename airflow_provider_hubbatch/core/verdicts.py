@@ -27,7 +27,7 @@ class FailureKind(StrEnum):
     STATUS = "status"
     """HubSpot (or something before it) answered with a status that is no 2xx."""
     REFUSED = "refused"
-    """No connection: refused, no such host. Nothing was sent."""
+    """No connection: refused, no such host, lost before anything was sent."""
     CUT = "cut"
     """The connection broke: the request may or may not have had its effect, and may have been counted."""
     TIMEOUT = "timeout"
@@ -35,7 +35,9 @@ class FailureKind(StrEnum):
     NONSENSE = "nonsense"
     """A 2xx whose body isn't the JSON object that was asked for: a proxy's page, a reply cut short."""
     TLS = "tls"
-    """The certificate isn't trusted, or there is no common protocol: it stays so until somebody fixes it."""
+    """The certificate isn't trusted, or there is no common protocol: it stays so until somebody fixes it. Nothing was
+    sent.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,17 @@ class Stop:
     after_seconds: float | None = None
 
 
-Decision = Retry | Refused | Stop
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The request may have taken effect, and is not to be sent again: a second time might do it twice."""
+
+    reason: str
+
+
+Final = Refused | Stop | Unconfirmed
+"""How a request ends that got no 2xx reply."""
+
+Decision = Retry | Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +186,7 @@ def decide(
     elapsed_seconds: float,
     policy: RetryPolicy,
     random: Callable[[], float],
+    repeatable: bool,
     others_succeed: bool = False,
 ) -> Decision:
     """What to do about ``failure``.
@@ -183,9 +196,13 @@ def decide(
     :param elapsed_seconds: since it was first sent.
     :param policy: the limits.
     :param random: gives numbers in [0, 1).
+    :param repeatable: doing it twice does no harm. What is not repeatable and may have reached HubSpot is never sent
+        again.
     :param others_succeed: HubSpot has answered other requests since this one was first sent.
-    :returns: ``Retry`` with a finite wait, ``Refused`` or ``Stop``. It never raises.
+    :returns: ``Retry`` with a finite wait, ``Refused``, ``Stop`` or ``Unconfirmed``. It never raises.
     """
+    if not repeatable and may_have_taken_effect(failure):
+        return Unconfirmed(_describe(failure))
     final = _final(failure, policy)
     if final is not None:
         return final
@@ -210,6 +227,17 @@ def decide(
         backoff = max(backoff, min(hint, policy.max_hint_seconds))
     # The last wait ends with the time allowed, so that it is followed by one more try.
     return Retry(min(backoff, left), reason)
+
+
+def may_have_taken_effect(failure: Failure) -> bool:
+    """Whether HubSpot may have done what the request asked for, in spite of the failure.
+
+    Not so where nothing was sent, or where HubSpot's reply is a refusal.
+    """
+    if failure.status is None:
+        return failure.kind not in (FailureKind.REFUSED, FailureKind.TLS)
+    refused = 300 <= failure.status < 500 and failure.status != _REQUEST_TIMEOUT  # noqa: PLR2004 - HTTP's own
+    return not refused
 
 
 def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:

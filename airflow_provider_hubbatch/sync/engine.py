@@ -230,8 +230,8 @@ class Sync:
     def _send(self) -> None:
         if self._dispatcher.quota_spent and not self._dispatcher.in_flight and not self._finished():
             self._state.fatal = quota_error(
-                self._dispatcher.limiter.daily_remaining or 0,
-                self._dispatcher.limiter.daily,
+                self._dispatcher.pace.daily_remaining or 0,
+                self._dispatcher.pace.daily,
                 self._dispatcher.daily_reserve,
             )
         if self._state.fatal is None:
@@ -607,6 +607,6 @@ def _merged(item: Input, record: Record) -> RowOutcome:
     )
 
 
-def _ends_the_sync(verdict: verdicts.Refused | verdicts.Stop) -> bool:
+def _ends_the_sync(verdict: verdicts.Final) -> bool:
     """Whether a read-back that went wrong is about more than its own rows: not so without the scope to read."""
     return isinstance(verdict, verdicts.Stop) and verdict.kind is not verdicts.StopKind.ACCESS

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
+    from airflow_provider_hubbatch.client.pace import Pace
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sync.engine import Progress
 
@@ -31,14 +31,14 @@ class ProgressLog:
         self,
         log: Logger,
         report: SyncReport,
-        limiter: RateLimiter,
+        pace: Pace,
         *,
         total_rows: int | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._report = report
-        self._limiter = limiter
+        self._pace = pace
         self._total_rows = total_rows
         self._clock = clock
         self._started_at = self._next_at = clock()
@@ -70,7 +70,7 @@ class ProgressLog:
         return [f"{counts[name]:,} {name}" for name in ("rejected", "unknown", "missing") if counts.get(name)]
 
     def _quota(self) -> list[str]:
-        left = self._limiter.daily_remaining
+        left = self._pace.daily_remaining
         return [] if left is None else [f"{left:,} calls left today"]
 
 

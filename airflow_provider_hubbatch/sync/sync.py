@@ -40,11 +40,11 @@ from airflow_provider_hubbatch.sync.timeline import LiveTimeline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.options import SyncOptions
-    from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
     from airflow_provider_hubbatch.sync.resume import Checkpoints
@@ -59,11 +59,12 @@ class BatchUpdateRun:
     are in the report. When it ends with an exception, every row read has had its outcome before, and the exception
     carries the report.
 
-    :param hook: the way to HubSpot.
+    :param client: the way to HubSpot.
     :param rows: whatever the operator takes.
     :param name: what result files are called after.
     :param checkpoints: where to go on from, and to note how far it came; ``None``: a retry starts over.
     :param publish: takes the ``timeline``'s value every ten seconds, while the sync runs.
+    :param lineage_context: what Airflow's hook lineage names as the writer.
 
     Besides the ``report`` and the ``timeline`` of all tries it has the report of the tries before (``earlier``), the
     ``account``'s details as far as they are known, and which column went to which property (``columns``).
@@ -71,7 +72,7 @@ class BatchUpdateRun:
 
     def __init__(
         self,
-        hook: HubSpotHook,
+        client: HubSpotClient,
         object_type: str,
         rows: Any,
         options: SyncOptions,
@@ -79,8 +80,10 @@ class BatchUpdateRun:
         name: str = "outcomes",
         checkpoints: Checkpoints | None = None,
         publish: Callable[[dict[str, Any]], None] | None = None,
+        lineage_context: Any = None,
     ) -> None:
-        self._hook = hook
+        self._client = client
+        self._lineage_context = lineage_context
         self._rows = rows
         self._options = options
         self._name = name
@@ -140,10 +143,7 @@ class BatchUpdateRun:
         """
         self._started = time.monotonic()
         self.report.started_at = _now()
-        cap = self._options.requests_per_10_seconds
-        limiter = self._hook.limiter()
-        limiter.cap = self._hook.settings().requests_per_10_seconds if cap is None else cap
-        self.timeline.start(limiter, total_rows=sources.total_rows(self._rows))
+        self.timeline.start(self._client.pace, total_rows=sources.total_rows(self._rows))
         try:
             yield from self._outcomes()
             self._close()
@@ -215,7 +215,7 @@ class BatchUpdateRun:
     def _load_checkpoint(self) -> Checkpoint | None:
         if self._checkpoints is None:
             return None
-        return self._checkpoints.load(self._settings(), self._hook.account_identity(self.account))
+        return self._checkpoints.load(self._settings(), self._client.account_identity(self.account))
 
     def _restore(self, checkpoint: Checkpoint, again: ResumedRows) -> None:
         report = self.report
@@ -241,7 +241,7 @@ class BatchUpdateRun:
 
     def _settings(self) -> str:
         """A fingerprint of what the outcomes hang on."""
-        options, settings = self._options, self._hook.settings()
+        options, settings = self._options, self._client.settings
         return settings_fingerprint(
             object_type=self._object_type,
             id_column=options.id_column,
@@ -264,13 +264,16 @@ class BatchUpdateRun:
         if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
-        with _frozen_heap(), self._hook.transport(options.max_in_flight) as transport:
-            dispatcher = self._hook.dispatcher(
-                transport, options.max_in_flight, self._counters, options.daily_quota_reserve
-            )
-            self._progress = ProgressLog(
-                log, self.report, dispatcher.limiter, total_rows=sources.total_rows(self._rows)
-            )
+        transport = self._client.channel()
+        dispatcher = self._client.dispatcher(
+            transport,
+            max_in_flight=options.max_in_flight,
+            counters=self._counters,
+            daily_reserve=options.daily_quota_reserve,
+            requests_per_10_seconds=options.requests_per_10_seconds,
+        )
+        self._progress = ProgressLog(log, self.report, self._client.pace, total_rows=sources.total_rows(self._rows))
+        with _frozen_heap():
             self._sync = Sync(self._plan(mapping), rows, dispatcher=dispatcher, transport=transport, tick=self._tick)
             if self._stopped:
                 self._sync.stop()
@@ -309,7 +312,7 @@ class BatchUpdateRun:
             self._files.add(outcome)
 
     def _tick(self, progress: Progress) -> None:
-        self._hook.mask_secrets()
+        self._client.mask_secrets()
         self._progress.tick(progress)
         self._note_costs()
         self.timeline.tick()
@@ -351,8 +354,8 @@ class BatchUpdateRun:
         given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
         self.columns = {column: name for column, name in given.items() if column in first.columns}
         if self._needs_account():
-            self.account = self._hook.account_if_known(self._counters)
-        note_hook_lineage(self._hook, self.account, self._object_type)
+            self.account = self._client.account_if_known(self._counters)
+        note_hook_lineage(self._lineage_context, self.account, self._object_type)
         return mapping
 
     def _needs_account(self) -> bool:
@@ -360,7 +363,7 @@ class BatchUpdateRun:
         return (
             options.preflight
             or self._checkpoints is not None
-            or self._hook.settings().portal_id is not None
+            or self._client.settings.portal_id is not None
             or options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT)
         )
 
@@ -386,7 +389,7 @@ class BatchUpdateRun:
         if not self._options.preflight and self._spec.id_property is None:
             return None
         try:
-            return definitions_from_json(self._hook.properties(self._object_type, self._counters))
+            return definitions_from_json(self._client.properties(self._object_type, self._counters))
         except MissingScopesError as error:
             log.warning(
                 "The token may not read the property definitions of %s, so that columns and values are not checked "
@@ -400,7 +403,7 @@ class BatchUpdateRun:
         def equal(name: str, ours: str, hubspots: str | None) -> bool:
             return equal_values(ours, hubspots, mapping.definition(name))
 
-        id_property, version = self._spec.id_property, self._hook.api_version
+        id_property, version = self._spec.id_property, self._client.api_version
         lookup = None
         if self._looks_up:
             lookup = Lookup(
@@ -457,14 +460,14 @@ class BatchUpdateRun:
         if self._checkpoints is not None and finished:
             self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
-        log.info("%s", closing_line(self.report, self._hook.limiter().daily_remaining))
+        log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
         for line in rejected_lines(self.report):
             log.warning("%s", line)
         self._signals.holding = False
 
     def _say_when(self, error: DailyQuotaError) -> None:
         """Add when the account's day begins anew."""
-        reset = self._hook.daily_reset(self.account)
+        reset = self._client.daily_reset(self.account)
         error.retry_after_seconds = max((reset - datetime.now(UTC)).total_seconds(), 0.0)
         error.args = (f"{error.args[0]}; it resets at {reset.isoformat(timespec='minutes')}",)
 

@@ -13,8 +13,8 @@ from airflow_provider_hubbatch.core.timeline import Timeline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_hubbatch.client.pace import Pace
     from airflow_provider_hubbatch.core.options import SyncOptions
-    from airflow_provider_hubbatch.core.rate_limit import RateLimiter
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 log = logging.getLogger(__name__)
@@ -43,20 +43,20 @@ class LiveTimeline:
     ) -> None:
         self._report = report
         self._options = options
-        self._limiter: RateLimiter | None = None
+        self._pace: Pace | None = None
         self._total_rows: int | None = None
         self._publish = publish
         self._clock = clock
         self._next_at = clock() + PUBLISH_EVERY_SECONDS
         self._timeline = Timeline()
 
-    def start(self, limiter: RateLimiter, *, total_rows: int | None) -> None:
+    def start(self, pace: Pace, *, total_rows: int | None) -> None:
         """The sync begins.
 
-        :param limiter: says the limit and what is left of the day.
+        :param pace: says the limit and what is left of the day.
         :param total_rows: ``None``: not known before they are read.
         """
-        self._limiter, self._total_rows = limiter, total_rows
+        self._pace, self._total_rows = pace, total_rows
 
     def resume(self, timeline: Any) -> None:
         """Go on from what an earlier try left.
@@ -109,7 +109,7 @@ class LiveTimeline:
         allowed in 10 seconds, ``daily`` and ``daily_remaining`` what the account has of requests a day (``None``:
         HubSpot hasn't said).
         """
-        limiter = self._limiter
+        pace, cap = self._pace, self._options.requests_per_10_seconds
         return {
             "summary": self._report.summary(),
             "settings": {
@@ -118,9 +118,9 @@ class LiveTimeline:
                 if field.name not in _TEMPLATED
             },
             "total_rows": self._total_rows,
-            "limit": None if limiter is None else round(limiter.requests_per_10_seconds),
-            "daily": None if limiter is None else limiter.daily,
-            "daily_remaining": None if limiter is None else limiter.daily_remaining,
+            "limit": None if pace is None else round(pace.requests_per_10_seconds(cap)),
+            "daily": None if pace is None else pace.daily,
+            "daily_remaining": None if pace is None else pace.daily_remaining,
             **self._timeline.as_json(),
         }
 

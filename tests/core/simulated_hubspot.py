@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_hubbatch.core.protocol import Reply
-from airflow_provider_hubbatch.core.rate_limit import RateLimiter, RateLimitHeaders
+from airflow_provider_hubbatch.core.rate_limit import Cap, RateLimiter, RateLimitHeaders
 from airflow_provider_hubbatch.core.verdicts import (
     Failure,
     FailureKind,
@@ -84,6 +84,23 @@ class Pacer(Protocol):
         rate_limited: bool,
     ) -> None: ...
     def lost(self, ticket: int, *, sent_at: float, ended_at: float) -> None: ...
+
+
+class Capped:
+    """The pacer with a cap of its own, as a sync has one."""
+
+    def __init__(self, requests_per_10_seconds: int) -> None:
+        self._cap, self._limiter = Cap(requests_per_10_seconds), RateLimiter()
+        self.answered, self.lost = self._limiter.answered, self._limiter.lost
+
+    def wait_seconds(self, now: float) -> float:
+        """The longer wait of both."""
+        return max(self._cap.wait_seconds(now), self._limiter.wait_seconds(now))
+
+    def sent(self, now: float) -> int:
+        """One more for both."""
+        self._cap.sent(now)
+        return self._limiter.sent(now)
 
 
 class Unpaced:
@@ -222,7 +239,14 @@ class Client:
 
     def _again(self, attempt: int, status: int) -> None:
         failure = failure_from_reply(Reply(status, {}, b"")) if status else Failure(FailureKind.CUT)
-        decision = decide(failure, attempt=attempt, elapsed_seconds=0.0, policy=RetryPolicy(), random=self.rng.random)
+        decision = decide(
+            failure,
+            attempt=attempt,
+            elapsed_seconds=0.0,
+            policy=RetryPolicy(),
+            random=self.rng.random,
+            repeatable=True,
+        )
         assert isinstance(decision, Retry)
 
         def ready() -> None:
@@ -268,7 +292,7 @@ def measure(setting: Setting, batches: int = 400, starts: tuple[float, ...] = (0
     """
     world = World(setting)
     clients = [
-        Client(world, batches, RateLimiter(requests_per_10_seconds=setting.cap), name=str(number), start=start)
+        Client(world, batches, Capped(setting.cap) if setting.cap else RateLimiter(), name=str(number), start=start)
         for number, start in enumerate(starts)
     ]
     world.run()

@@ -38,7 +38,7 @@ def decision(
 ) -> Decision:
     """What is decided over a reply, with the dice at one half."""
     failure = failure_from_reply(reply(status, body, headers))
-    return decide(failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: 0.5)
+    return decide(failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: 0.5, repeatable=True)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -164,13 +164,15 @@ def test_retry_after_nonsense_is_none(raw: str) -> None:
 @pytest.mark.parametrize("kind", [FailureKind.REFUSED, FailureKind.CUT, FailureKind.TIMEOUT])
 def test_decide_sends_again_what_was_cut(kind: FailureKind) -> None:
     """Setting a property twice is harmless, so a request whose fate is unknown is sent again."""
-    retry = decide(Failure(kind), attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5)
+    retry = decide(Failure(kind), attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5, repeatable=True)
     assert isinstance(retry, Retry)
 
 
 def test_decide_does_not_repeat_a_failed_certificate() -> None:
     """TLS that fails is somebody's to mend."""
-    stop = decide(Failure(FailureKind.TLS), attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5)
+    stop = decide(
+        Failure(FailureKind.TLS), attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5, repeatable=True
+    )
     assert isinstance(stop, Stop)
 
 
@@ -206,10 +208,11 @@ def test_failure_keeps_words_that_may_quote_a_value_to_itself() -> None:
         elapsed_seconds=0.0,
         policy=POLICY,
         random=lambda: 0.5,
+        repeatable=True,
     )
     assert refused == Refused("400 VALIDATION_ERROR")
     daily = failure_from_reply(reply(429, {"message": "You have reached your daily limit."}), quotable=False)
-    stop = decide(daily, attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5)
+    stop = decide(daily, attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5, repeatable=True)
     assert stop == Stop(StopKind.DAILY_QUOTA, "429")
 
 
@@ -237,7 +240,9 @@ def test_decide_never_raises_and_never_waits_for_long(
 ) -> None:
     """Whatever comes back: a finite wait, within the time that is left, or an end."""
     failure = failure_from_reply(reply(status, body, headers))
-    made = decide(failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: dice)
+    made = decide(
+        failure, attempt=attempt, elapsed_seconds=elapsed, policy=POLICY, random=lambda: dice, repeatable=True
+    )
     if isinstance(made, Retry):
         assert attempt < POLICY.max_attempts
         assert math.isfinite(made.after_seconds)
@@ -257,6 +262,7 @@ def test_decide_suspects_a_row_when_hubspot_fails_one_request_alone(attempt: int
         elapsed_seconds=10.0,
         policy=POLICY,
         random=lambda: 0.5,
+        repeatable=True,
         others_succeed=others_succeed,
     )
     assert isinstance(made, Refused if (attempt, others_succeed) == (5, True) else Retry)

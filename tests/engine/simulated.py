@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from airflow_provider_hubbatch.client.dispatcher import Completion, Counters, Dispatcher
+from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
-from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.core.values import equal_values, order_key
 from airflow_provider_hubbatch.core.verdicts import FailureKind, RetryPolicy
 from airflow_provider_hubbatch.sync.engine import Plan, Progress, Sync
@@ -374,7 +374,7 @@ def make_run(
     counters = Counters()
     dispatcher = Dispatcher(
         transport=simulation,
-        limiter=RateLimiter(),
+        pace=Pace(),
         random=Random(seed).random,
         max_in_flight=max_in_flight,
         policy=policy,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.verdicts import RetryPolicy
+from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SettingsError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from tests.clients import impatient_client
 from tests.resume.resuming import DictStore, rows_of, stopped_after, sync, times_sent, updates, wrong_titles
 
 if TYPE_CHECKING:
@@ -163,9 +165,8 @@ def test_an_account_that_can_not_be_checked_is_not_written_to(
     hubspot = account(portal_id=7)
     monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection(portal_id=7))
     hubspot.faults.add(**fault, path=ACCOUNT, count=None)
-    hook = HubSpotHook().impatient(RetryPolicy(max_elapsed_seconds=0.5, backoff_cap_seconds=0.1), (5.0, 5.0))
     with pytest.raises(error) as caught:
-        hook.batch_update("contacts", rows_of(hubspot.objects("contacts")))
+        BatchUpdateRun(impatient_client(), "contacts", rows_of(hubspot.objects("contacts")), SyncOptions()).finish()
     assert type(caught.value) is error
     assert updates(hubspot) == []
 
@@ -177,7 +178,7 @@ def test_a_portal_id_that_is_none_is_a_setting(
     """The message names the key and the connection."""
     monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", account().connection(portal_id=wanted))
     with pytest.raises(SettingsError, match=r"'portal_id' of connection 'hubspot_default'.* number"):
-        HubSpotHook().settings()
+        _ = HubSpotHook().client
 
 
 def test_the_button_says_that_it_is_another_account(

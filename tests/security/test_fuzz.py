@@ -15,19 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.client.transport import without_secrets
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.daily_limit import next_midnight, parsed_moment
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.lookup import Lookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.protocol import Reply, Request
-from airflow_provider_hubbatch.core.rate_limit import RateLimiter
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
-from airflow_provider_hubbatch.hooks import next_midnight, parsed_moment
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
 
 CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "200"))
@@ -215,9 +215,7 @@ def test_fuzz_every_row_has_one_outcome(
 def test_fuzz_a_single_request_ends(replies: list[Reply], body: bytes | None) -> None:
     """Any replies to one request: a reply, or an error of ours."""
     simulation = Hostile(replies, for_ever=True)
-    dispatcher = Dispatcher(
-        transport=simulation, limiter=RateLimiter(), random=lambda: 0.5, max_in_flight=1, counters=Counters()
-    )
+    dispatcher = Dispatcher(transport=simulation, pace=Pace(), random=lambda: 0.5, max_in_flight=1, counters=Counters())
     try:
         reply = call(dispatcher, Request("GET" if body is None else "POST", "/x", body))
     except HubSpotError as error:

@@ -9,10 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
+from airflow_provider_hubbatch.client.http import NoReplyError
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
+from airflow_provider_hubbatch.core.verdicts import FailureKind
 from airflow_provider_hubbatch.exceptions import AuthenticationError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
@@ -41,16 +42,16 @@ def test_oauth_a_hundred_threads_share_each_refresh(monkeypatch: pytest.MonkeyPa
     with HubSpotSandbox(oauth=app, requests_per_10_seconds=None, daily_limit=None, latency_ms=200) as hubspot:
         hook = connected(monkeypatch, hubspot)
         sent = ended = 0
-        with hook.transport(threads=100) as transport:
-            until = transport.now() + 8
-            while ended < sent or transport.now() < until:
-                while sent - ended < 100 and transport.now() < until:
-                    transport.submit(sent, Request("GET", "/account-info/2026-03/details"))
-                    sent += 1
-                for completion in transport.wait(1.0):
-                    ended += 1
-                    assert completion.reply is not None
-                    assert completion.reply.status == 200
+        transport = hook.client.channel()
+        until = transport.now() + 8
+        while ended < sent or transport.now() < until:
+            while sent - ended < 100 and transport.now() < until:
+                transport.submit(sent, Request("GET", "/account-info/2026-03/details"))
+                sent += 1
+            for completion in transport.wait(1.0):
+                ended += 1
+                assert completion.reply is not None
+                assert completion.reply.status == 200
         asked = refreshes(hubspot)
         tokens = Counter(one.headers["authorization"] for one in hubspot.requests if one.path != TOKEN_PATH)
         born = {f"Bearer sandbox-oauth-access-token-{number}": one for number, one in enumerate(asked, 1)}
@@ -73,7 +74,7 @@ def test_oauth_keeps_a_changed_refresh_token_and_says_so_once(
     with HubSpotSandbox(oauth=app) as hubspot:
         hook = connected(monkeypatch, hubspot)
         clock = Clock()
-        token = hook.token()
+        token = hook.client.token
         assert isinstance(token, OAuthToken)
         token._clock = clock
         for _ in range(3):
@@ -160,7 +161,7 @@ def token_of(post: Callable[[str, bytes], Reply], clock: Clock | None = None) ->
     )
 
 
-@pytest.mark.parametrize("failure", [503, 429, requests.ConnectionError("down"), 400])
+@pytest.mark.parametrize("failure", [503, 429, NoReplyError(FailureKind.REFUSED, "down"), 400])
 def test_oauth_all_who_wait_share_a_failed_refresh(failure: int | Exception) -> None:
     """50 threads that need a token while the endpoint is down ask it once, not 50 times one after the other."""
     asked: list[bytes] = []
@@ -190,7 +191,7 @@ def test_oauth_all_who_wait_share_a_failed_refresh(failure: int | Exception) -> 
         thread.join(20)
     assert len(asked) == 1
     assert len(errors) == 50
-    with pytest.raises((RefreshUnansweredError, requests.ConnectionError, AuthenticationError)):
+    with pytest.raises((RefreshUnansweredError, NoReplyError, AuthenticationError)):
         token.authorization()
     assert len(asked) == (1 if failure == 400 else 2)  # later, it is asked again, unless it refused
 

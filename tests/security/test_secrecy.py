@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.verdicts import RetryPolicy
+from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     HubSpotError,
@@ -25,7 +25,9 @@ from airflow_provider_hubbatch.exceptions import (
 )
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
+from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 from demo.airflow_home import airflow_environment
+from tests.clients import impatient_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,10 +310,10 @@ def test_secrecy_of_exceptions_and_unmasked_logs(
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", connection)
         ids = list(hubspot.objects("contacts"))
         rows = [{"id": one, "firstname": VALUE, "plan": BAD_VALUE if one == ids[0] else "pro"} for one in ids]
-        hook = HubSpotHook().impatient(RetryPolicy(max_elapsed_seconds=0.2, max_attempts=2), (5.0, 5.0))
+        client = impatient_client(0.2)
         with pytest.raises(kind) as caught:
-            hook.batch_update("contacts", rows, preflight=False).raise_for_rejected()
-    minted = [one for one in hook.token().secrets() if one]
+            BatchUpdateRun(client, "contacts", rows, SyncOptions(preflight=False)).finish().raise_for_rejected()
+    minted = [one for one in client.token.secrets() if one]
     secrets = [*SECRETS, *minted]
     texts = texts_of(caught.value)
     assert found(texts, [*secrets, *VALUES]) == []

@@ -1,0 +1,278 @@
+"""One way to one HubSpot account: requests of every kind, with one token, one pace and one way to retry."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
+
+from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.environment import send_options
+from airflow_provider_hubbatch.client.http import Http
+from airflow_provider_hubbatch.client.pace import Pace
+from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken
+from airflow_provider_hubbatch.client.transport import Senders
+from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
+from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_usage
+from airflow_provider_hubbatch.core.rate_limit import Cap
+from airflow_provider_hubbatch.exceptions import (
+    AuthenticationError,
+    DailyQuotaError,
+    HubSpotError,
+    RequestRefusedError,
+    SettingsError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_hubbatch.client.dispatcher import Transport
+    from airflow_provider_hubbatch.client.settings import ConnectionSettings
+    from airflow_provider_hubbatch.client.tokens import Token
+    from airflow_provider_hubbatch.core.verdicts import RetryPolicy
+
+log = logging.getLogger(__name__)
+
+# A path of HubSpot's API: no host, no dot segments, nothing that ends a line or starts a query of another
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
+
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Content-Type": "application/json"}
+
+# When nobody says when the account's daily limit resets.
+_ASK_AGAIN_AFTER = timedelta(hours=1)
+
+
+class HasChannels(Protocol):
+    """What sends requests."""
+
+    def channel(self) -> Transport:
+        """A transport for one sync or one request."""
+
+
+class HubSpotClient:
+    """Sends requests to one HubSpot account. Any number of threads may use it at once.
+
+    :param settings: the connection.
+    :param user_agent: the header's value.
+    :param mask: is told every secret, before anything that may show it is logged.
+    :param policy: how long a request is retried; ``None``: as long as a task waits.
+    :param senders: what sends; ``None``: threads of its own.
+    :ivar send_options: the transport settings, the environment's included.
+    :raises SettingsError: the connection's settings can't work on this machine.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        user_agent: str,
+        mask: Callable[[str], None] = lambda _: None,
+        policy: RetryPolicy | None = None,
+        senders: HasChannels | None = None,
+    ) -> None:
+        self.settings = settings
+        self.pace = Pace(settings.requests_per_10_seconds)
+        self._policy = policy
+        self._mask = mask
+        self._masked: set[str] = set()
+        self._masking = threading.Lock()
+        self.send_options = send_options(settings)
+        http = Http(self.send_options, {"User-Agent": user_agent, **_HEADERS})
+        self.token: Token = FixedToken(settings.token) if settings.oauth is None else _oauth_token(settings, http)
+        self._senders = senders or Senders(http.exchange, self.token)
+        self.mask_secrets()
+
+    @property
+    def api_version(self) -> str:
+        """The dated version in every path."""
+        return self.settings.api_version
+
+    def channel(self) -> Transport:
+        """A transport for one sync: to be given to :meth:`dispatcher`, and used from one thread."""
+        return self._senders.channel()
+
+    def dispatcher(
+        self,
+        transport: Transport,
+        *,
+        max_in_flight: int,
+        counters: Counters,
+        daily_reserve: float | None = None,
+        requests_per_10_seconds: int | None = None,
+    ) -> Dispatcher:
+        """What carries many requests through pacing and retries.
+
+        :param daily_reserve: calls of the account's day to leave; ``None``: don't look.
+        :param requests_per_10_seconds: a cap, for this dispatcher alone; ``None``: the connection's.
+        """
+        return Dispatcher(
+            transport=transport,
+            pace=self.pace,
+            random=random.random,
+            max_in_flight=max_in_flight,
+            policy=self._policy,
+            counters=counters,
+            daily_reserve=daily_reserve,
+            cap=None if requests_per_10_seconds is None else Cap(requests_per_10_seconds),
+        )
+
+    def mask_secrets(self) -> None:
+        """Tell of every secret that is new, such as a token that was refreshed."""
+        with self._masking:
+            new = [secret for secret in self.token.secrets() if secret not in self._masked]
+            self._masked.update(new)
+        for secret in new:
+            self._mask(secret)
+
+    # --- any endpoint ------------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        *,
+        repeatable: bool | None = None,
+        counters: Counters | None = None,
+    ) -> Any:
+        """Send one request.
+
+        :param method: ``GET``, ``POST``, ...
+        :param path: from the host's root, with its query: ``/crm/v3/owners?limit=100``.
+        :param json: the body.
+        :param repeatable: doing it twice does no harm; ``None``: as method and path tell.
+        :param counters: counts the requests into these.
+        :returns: what the reply's JSON holds, or ``None`` for an empty one.
+        :raises HubSpotError: by its class who acts next.
+        """
+        if not _PATH.fullmatch(path) or {"..", "."} & set(unquote(path.partition("?")[0]).split("/")):
+            raise SettingsError(f"path {path!r} is no path of HubSpot's API: it starts with one slash, as '/crm/...'")
+        if repeatable is None:
+            repeatable = protocol.is_repeatable(method, path)
+        body = None if json is None else protocol.encode(json)
+        request = protocol.Request(method.upper(), path, body, repeatable=repeatable)
+        dispatcher = self.dispatcher(self.channel(), max_in_flight=1, counters=counters or Counters())
+        try:
+            return protocol.decode(call(dispatcher, request).body)
+        finally:
+            self.mask_secrets()
+
+    # --- the account -------------------------------------------------------------------------------------------
+
+    def properties(self, object_type: str, counters: Counters | None = None) -> list[dict[str, Any]]:
+        """The property definitions of an object type, as HubSpot gives them.
+
+        :param counters: counts the requests into these.
+        :raises SettingsError: there is no such object type.
+        """
+        path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
+        try:
+            reply = self.request("GET", path, counters=counters)
+        except RequestRefusedError as error:
+            if error.status in (400, 404):
+                raise SettingsError(
+                    f"object_type {object_type!r} is unknown to this HubSpot account: {error}",
+                    correlation_id=error.correlation_id,
+                ) from error
+            raise
+        results = reply.get("results") if isinstance(reply, dict) else None
+        if not isinstance(results, list):
+            raise UnavailableError(
+                f"HubSpot answered with something else than the property definitions of {object_type}"
+            )
+        return [entry for entry in results if isinstance(entry, dict)]
+
+    def account(self, counters: Counters | None = None) -> dict[str, Any]:
+        """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ...
+
+        :param counters: counts the requests into these.
+        """
+        details = self.request("GET", protocol.account_path(self.api_version), counters=counters)
+        return details if isinstance(details, dict) else {}
+
+    def account_if_known(self, counters: Counters | None = None) -> dict[str, Any]:
+        """The account's details, or nothing where HubSpot doesn't tell them: they are good to have, no more.
+
+        Unless the connection has a ``portal_id``: then they must be read, and be that account's.
+
+        :param counters: counts the request into these.
+        :raises SettingsError: it is another account than ``portal_id`` says, or HubSpot doesn't tell which.
+        :raises AuthenticationError: the token is wrong.
+        :raises UnavailableError: ``portal_id`` can't be checked now; an exhausted daily limit is always raised.
+        """
+        details: dict[str, Any] = {}
+        try:
+            details = self.account(counters)
+        except (AuthenticationError, DailyQuotaError):
+            raise
+        except HubSpotError as error:
+            if self.settings.portal_id is not None and isinstance(error, UnavailableError):
+                raise
+            log.debug("The account's details can't be read: %s", type(error).__name__)
+        self.check_account(details)
+        return details
+
+    def check_account(self, account: dict[str, Any]) -> None:
+        """Make sure that the account is the one that the connection's ``portal_id`` names, where it has one.
+
+        :param account: its details; empty: HubSpot doesn't tell.
+        :raises SettingsError: it isn't.
+        """
+        wanted = self.settings.portal_id
+        wrong = None if wanted is None else wrong_account(wanted, account, self.settings.conn_id)
+        if wrong is not None:
+            raise wrong
+
+    def account_identity(self, account: dict[str, Any]) -> str:
+        """What is the same for two syncs only if they write to one account.
+
+        :param account: its details; where HubSpot doesn't tell them, a hash of the token stands for it.
+        """
+        portal_id = portal_id_of(account)
+        return f"token {self.settings.token_fingerprint}" if portal_id is None else f"portal {portal_id}"
+
+    def daily_reset(self, account: dict[str, Any] | None = None) -> datetime:
+        """When the account's daily limit resets, in UTC.
+
+        As HubSpot's api-usage says; else midnight in the account's time zone. If HubSpot tells neither (an exhausted
+        limit may refuse both), an hour from now: by then it may, and asking costs one call.
+
+        :param account: its details, where they are known already.
+        """
+        reset = reset_in_usage(self._readable(protocol.daily_usage_path(self.api_version)), datetime.now(UTC))
+        if reset is not None:
+            return reset
+        account = account or self._readable(protocol.account_path(self.api_version))
+        now = datetime.now(UTC)
+        return next_midnight(now, account) if account else now + _ASK_AGAIN_AFTER
+
+    def _readable(self, path: str) -> dict[str, Any]:
+        """What an endpoint says; nothing, where it can't be asked now."""
+        try:
+            reply = self.request("GET", path)
+        except HubSpotError as error:
+            log.debug("%s can't be read: %s", path, type(error).__name__)
+            return {}
+        return reply if isinstance(reply, dict) else {}
+
+
+def _oauth_token(settings: ConnectionSettings, http: Http) -> OAuthToken:
+    client_id, client_secret, refresh_token = settings.oauth or ("", "", "")
+
+    def post(path: str, form: bytes) -> protocol.Reply:
+        request = protocol.Request("POST", path, form)
+        return http.exchange(request, {"Content-Type": "application/x-www-form-urlencoded"})
+
+    return OAuthToken(
+        client_id=client_id,
+        client_secret=client_secret,
+        refresh_token=refresh_token,
+        post=post,
+        api_version=settings.api_version,
+    )

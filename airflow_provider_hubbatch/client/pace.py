@@ -1,0 +1,93 @@
+"""When the next request may leave: one pace for everything that one client does, in however many threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from airflow_provider_hubbatch.core.rate_limit import Cap, RateLimiter, RateLimitHeaders
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.core.protocol import Reply
+
+_TOO_MANY = 429
+
+
+class Pace:
+    """The account's limit and the connection's cap. Any number of threads may use it at once.
+
+    :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
+    """
+
+    def __init__(self, requests_per_10_seconds: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._limiter = RateLimiter()
+        self._cap = None if requests_per_10_seconds is None else Cap(requests_per_10_seconds)
+
+    def requests_per_10_seconds(self, cap: int | None = None) -> float:
+        """The limit in force: the account's as far as it is known, or the cap where that is less.
+
+        :param cap: instead of the connection's.
+        """
+        limit = self._limiter.requests_per_10_seconds
+        if cap is None and self._cap is not None:
+            cap = self._cap.requests_per_10_seconds
+        return limit if cap is None else min(limit, cap)
+
+    @property
+    def daily(self) -> int | None:
+        """Calls that the account has a day, where HubSpot says."""
+        return self._limiter.daily
+
+    @property
+    def daily_remaining(self) -> int | None:
+        """Of these, left today, as far as it is known."""
+        return self._limiter.daily_remaining
+
+    def wait_seconds(self, now: float, cap: Cap | None = None) -> float:
+        """0.0: one request may be sent now. Else how long until it is worth asking again, if no reply comes first.
+
+        :param cap: instead of the connection's.
+        """
+        with self._lock:
+            return self._wait_seconds(now, cap or self._cap)
+
+    def take(self, now: float, cap: Cap | None = None) -> int | None:
+        """One request goes out: its ticket, for :meth:`answered` or :meth:`lost`.
+
+        :param cap: instead of the connection's.
+        :returns: ``None`` if none may be sent now: another thread may have been faster.
+        """
+        with self._lock:
+            cap = cap or self._cap
+            if self._wait_seconds(now, cap) > 0:
+                return None
+            if cap is not None:
+                cap.sent(now)
+            return self._limiter.sent(now)
+
+    def answered(self, ticket: int, reply: Reply, *, sent_at: float, answered_at: float) -> None:
+        """A reply came, whatever its status."""
+        headers = RateLimitHeaders.parse(reply.headers)
+        with self._lock:
+            self._limiter.answered(
+                ticket,
+                sent_at=sent_at,
+                answered_at=answered_at,
+                headers=headers,
+                rate_limited=reply.status == _TOO_MANY,
+            )
+
+    def lost(self, ticket: int, *, sent_at: float, ended_at: float) -> None:
+        """No reply came, or nobody waits for it any more: HubSpot may have counted the request."""
+        with self._lock:
+            self._limiter.lost(ticket, sent_at=sent_at, ended_at=ended_at)
+
+    def pause(self, until: float) -> None:
+        """Send nothing before ``until``: a server's hint."""
+        with self._lock:
+            self._limiter.pause(until)
+
+    def _wait_seconds(self, now: float, cap: Cap | None) -> float:
+        wait = self._limiter.wait_seconds(now)
+        return wait if cap is None else max(wait, cap.wait_seconds(now))
