@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +138,43 @@ def test_pins_are_plain_and_complete() -> None:
     assert all(name and version and " " not in name + version for name, version in pins.items())
     installed = {name: importlib.metadata.version(name) for name in pins if _is_installed(name)}
     assert {name: version for name, version in installed.items() if version != pins[name]} == {}
+
+
+# Imported under another name than the distribution's.
+DISTRIBUTIONS = {"airflow": "apache-airflow", "attr": "attrs"}
+# Airflow has these where the code that imports them runs: its templates' engine, and its connection form before 3.2.
+AIRFLOWS_OWN = {"jinja2", "wtforms"}
+PROVIDERS = {name: f"apache-airflow-providers-{name}" for name in ("http", "standard", "postgres", "openlineage")} | {
+    "common.compat": "apache-airflow-providers-common-compat"
+}
+
+
+def imported_distributions() -> set[str]:
+    """What the package imports from outside the standard library, wherever in a file."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else names
+            for name in names:
+                provider = name.removeprefix("airflow.providers.") if name.startswith("airflow.providers.") else None
+                if provider is not None:
+                    found.add(next(value for key, value in PROVIDERS.items() if provider.startswith(key)))
+                else:
+                    top = name.split(".")[0]
+                    found.add(DISTRIBUTIONS.get(top, top))
+    return found - set(sys.stdlib_module_names) - AIRFLOWS_OWN - {"airflow_provider_hubbatch"}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every package that is imported is a dependency, or of an extra; and nothing is declared that isn't imported."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    declared = {re.split(r"[<>=\[]", line)[0] for line in [*project["dependencies"], *extras]}
+    # only where OpenLineage is installed does Airflow ask for what imports its provider
+    # postgres: its hook is Airflow's to find; pandas: a user's rows are its DataFrames
+    assert imported_distributions() - declared == {"apache-airflow-providers-openlineage"}
+    assert declared - imported_distributions() == {"apache-airflow-providers-postgres", "pandas"}
 
 
 def _is_installed(name: str) -> bool:
