@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import zlib
-from bisect import bisect_right
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError, pack, unpack
+from airflow_provider_hubbatch.core.sync_report import MAX_KEPT_OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
@@ -25,6 +24,9 @@ VERSION = 3
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
+
+# What one of its texts may be when it is unpacked. zlib packs 1,032 to 1 at best: nothing that fits is more than this.
+_MAX_UNPACKED_BYTES = 32_000_000
 
 _COUNTED = ("requests", "retries", "rate_limited", "refused_requests")
 
@@ -36,10 +38,6 @@ _MESSAGE = _KEPT.index("message")
 _MESSAGE_LENGTHS = (300, 80, 0)
 
 
-class TooLargeError(ValueError):
-    """A checkpoint doesn't fit the state store, however little is said in it."""
-
-
 def is_settled(outcome: RowOutcome) -> bool:
     """Whether a row has its outcome for good, so that a retry leaves it alone.
 
@@ -49,75 +47,6 @@ def is_settled(outcome: RowOutcome) -> bool:
     return outcome.status is not Status.NOT_SENT and (
         outcome.status is not Status.UNKNOWN or outcome.category is not None
     )
-
-
-class RowRanges:
-    """A set of row numbers that are nearly consecutive: kept as ranges."""
-
-    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, end in ranges:
-            self._starts.append(start)
-            self._ends.append(end)
-
-    def __contains__(self, row: int) -> bool:
-        index = bisect_right(self._starts, row) - 1
-        return index >= 0 and row < self._ends[index]
-
-    def __len__(self) -> int:
-        return sum(end - start for start, end in self)
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """The ranges, each without its end."""
-        return iter(zip(self._starts, self._ends, strict=True))
-
-    @property
-    def end(self) -> int:
-        """One more than the highest row; 0 if there is none."""
-        return self._ends[-1] if self._ends else 0
-
-    def add(self, row: int) -> None:
-        """Put in one row."""
-        index = bisect_right(self._starts, row)
-        joins_left = index > 0 and self._ends[index - 1] >= row
-        if joins_left and self._ends[index - 1] > row:
-            return
-        joins_right = index < len(self._starts) and self._starts[index] == row + 1
-        if joins_left and joins_right:
-            self._ends[index - 1] = self._ends.pop(index)
-            del self._starts[index]
-        elif joins_left:
-            self._ends[index - 1] = row + 1
-        elif joins_right:
-            self._starts[index] = row
-        else:
-            self._starts.insert(index, row)
-            self._ends.insert(index, row + 1)
-
-    def pack(self) -> str:
-        """As short text: the gaps and lengths, as variable-length integers."""
-        numbers, last = [], 0
-        for start, end in self:
-            numbers += [start - last, end - start]
-            last = end
-        return _pack(b"".join(map(_varint, numbers)))
-
-    @classmethod
-    def unpack(cls, text: str) -> RowRanges:
-        """What :meth:`pack` gave.
-
-        :raises ValueError: it is damaged.
-        """
-        numbers = list(_varints(_unpack(text)))
-        ranges: list[tuple[int, int]] = []
-        last = 0
-        for gap, length in zip(numbers[::2], numbers[1::2], strict=True):
-            if not length or (ranges and not gap):
-                raise ValueError("it is damaged (ranges that are none)")
-            ranges.append((last + gap, last + gap + length))
-            last += gap + length
-        return cls(ranges)
 
 
 class RowsDigest:
@@ -199,7 +128,7 @@ class Checkpoint:
             "costs": self.costs,
             "started_at": self.started_at,
             "seconds": self.seconds,
-            "timeline": None if self.timeline is None else _pack(orjson.dumps(self.timeline)),
+            "timeline": None if self.timeline is None else pack(orjson.dumps(self.timeline)),
         }
         for length in _MESSAGE_LENGTHS:
             if _size(data) <= MAX_BYTES:
@@ -224,24 +153,25 @@ class Checkpoint:
         """
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("it is of another version")
+        stored = _Stored(data)
         try:
             checkpoint = cls(
-                settings=str(data["settings"]),
-                account=str(data["account"]),
-                rows_read=int(data["rows_read"]),
-                digest=str(data["digest"]),
-                settled=RowRanges.unpack(data["settled"]),
-                counts=Counter({Status(name): int(count) for name, count in data["counts"].items()}),
-                rejected_by_category=Counter({str(k): int(v) for k, v in data["rejected_by_category"].items()}),
-                rejected=_unpack_outcomes(data["rejected"]),
-                outcomes=None if data["outcomes"] is None else _unpack_outcomes(data["outcomes"]),
-                result_parts=int(data["result_parts"]),
-                costs={name: int(data["costs"].get(name, 0)) for name in _COUNTED},
-                started_at=data["started_at"],
-                seconds=float(data["seconds"]),
-                timeline=None if data["timeline"] is None else orjson.loads(_unpack(data["timeline"])),
+                settings=stored.text("settings"),
+                account=stored.text("account"),
+                rows_read=stored.count("rows_read"),
+                digest=stored.text("digest"),
+                settled=RowRanges.unpack(stored.text("settled")),
+                counts=Counter({Status(name): count for name, count in stored.counts("counts").items()}),
+                rejected_by_category=Counter(stored.counts("rejected_by_category")),
+                rejected=_unpack_outcomes(stored.text("rejected")),
+                outcomes=None if data["outcomes"] is None else _unpack_outcomes(stored.text("outcomes")),
+                result_parts=stored.count("result_parts"),
+                costs={name: stored.counts("costs").get(name, 0) for name in _COUNTED},
+                started_at=None if data["started_at"] is None else stored.text("started_at"),
+                seconds=stored.seconds("seconds"),
+                timeline=None if data["timeline"] is None else stored.json("timeline"),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"it is damaged ({type(error).__name__})") from error
         if not checkpoint._agrees():
             raise ValueError("it is damaged (its numbers don't agree)")
@@ -252,9 +182,7 @@ class Checkpoint:
         outcomes = [*self.rejected, *(self.outcomes or ())]
         return (
             self.settled.end <= self.rows_read
-            and min(self.counts.values(), default=0) >= 0
             and self.counts.total() == len(self.settled)
-            and self.result_parts >= 0
             and (self.outcomes is None or len(self.outcomes) == len(self.settled))
             and all(outcome.row in self.settled for outcome in outcomes)
         )
@@ -273,7 +201,7 @@ def _pack_outcomes(outcomes: Sequence[RowOutcome], message_length: int | None = 
     columns: list[list[Any]] = [[getattr(outcome, name) for outcome in outcomes] for name in _KEPT]
     if message_length is not None:
         columns[_MESSAGE] = [_shortened(message, message_length) for message in columns[_MESSAGE]]
-    return _pack(orjson.dumps(columns))
+    return pack(orjson.dumps(columns))
 
 
 def _shortened(message: str | None, length: int) -> str | None:
@@ -283,41 +211,55 @@ def _shortened(message: str | None, length: int) -> str | None:
 
 
 def _unpack_outcomes(text: str) -> list[RowOutcome]:
-    rows, statuses, *others = orjson.loads(_unpack(text))
+    rows, statuses, *others = orjson.loads(unpack(text, _MAX_UNPACKED_BYTES))
+    if len(rows) > MAX_KEPT_OUTCOMES:
+        raise ValueError("there are more outcomes than are ever kept")
     outcomes = []
     for row, status, *rest in zip(rows, statuses, *others, strict=True):
-        if not isinstance(row, int):
-            raise TypeError("a row's number is none")
+        if type(row) is not int or not all(value is None or isinstance(value, str) for value in rest):
+            raise TypeError("an outcome's parts are of other types")
         outcomes.append(RowOutcome(row, None, Status(status), *rest))
     return outcomes
 
 
-def _pack(data: bytes) -> str:
-    return base64.b85encode(zlib.compress(data, 6)).decode("ascii")
+class _Stored:
+    """What was stored, each value of the type that it must be.
+
+    Its methods raise ``KeyError``, ``TypeError`` and ``ValueError``.
+    """
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def text(self, name: str) -> str:
+        value = self._data[name]
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is no text")
+        if len(value) > MAX_BYTES:
+            raise ValueError(f"{name} is longer than a whole checkpoint")
+        return value
+
+    def count(self, name: str) -> int:
+        return _checked_count(self._data[name])
+
+    def counts(self, name: str) -> dict[str, int]:
+        return {str(key): _checked_count(count) for key, count in self._data[name].items()}
+
+    def seconds(self, name: str) -> float:
+        value = self._data[name]
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise TypeError(f"{name} is no time")
+        return float(value)
+
+    def json(self, name: str) -> Any:
+        return orjson.loads(unpack(self.text(name), _MAX_UNPACKED_BYTES))
 
 
-def _unpack(text: str) -> bytes:
-    return zlib.decompress(base64.b85decode(text))
+def _checked_count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise TypeError("a count is none")
+    return value
 
 
 def _size(data: dict[str, Any]) -> int:
     return len(orjson.dumps(data))
-
-
-def _varint(number: int) -> bytes:
-    parts = []
-    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
-
-
-def _varints(data: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in data:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:  # noqa: PLR2004 - the last byte of a number
-            yield number
-            number = shift = 0

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     Record = tuple[Any, str | None]
     """A row, and what is wrong with it; what is wrong completes "row 17 ..."."""
 
+# A line of more is no row that a request could take: it is a rejected row, and is never held whole.
+MAX_LINE_CHARACTERS = 10_000_000
+
+_TOO_LONG = f"is longer than {MAX_LINE_CHARACTERS:,} characters"
+
+# What is skipped of such a line before its file is given up
+_MAX_SKIPPED_LINES = 100
+
 # What the error handler "surrogateescape" makes of bytes that are no text in the file's encoding.
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
@@ -128,7 +136,7 @@ def _read_parquet(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequ
 def _read_csv(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
     with _damage_named(source), _opened(source, zipped=zipped) as file:
         undecodable: list[str] = []
-        lines = _lines(file, source.encoding, "", undecodable)
+        lines = _whole(_lines(file, source.encoding, "", undecodable))
         reader = csv.reader(lines, delimiter=source.delimiter, strict=True)
         header = next(filter(None, reader), [])
         if undecodable:
@@ -187,10 +195,13 @@ def _read_json_lines(
             first_row += len(part)
 
 
-def _json_records(lines: Iterable[str], undecodable: list[str]) -> Iterator[Record]:
+def _json_records(lines: Iterable[str | None], undecodable: list[str]) -> Iterator[Record]:
     # a float would lose digits that the file has
     decode = json.JSONDecoder(parse_float=Decimal).decode
     for number, line in enumerate(lines, start=1):
+        if line is None:
+            yield None, f"(line {number}) {_TOO_LONG}"
+            continue
         if line.isspace():
             continue
         row, problem = None, None
@@ -208,13 +219,38 @@ def _json_records(lines: Iterable[str], undecodable: list[str]) -> Iterator[Reco
         yield row, problem
 
 
-def _lines(file: IO[bytes], encoding: str, newline: str, undecodable: list[str]) -> Iterator[str]:
-    """The file's lines as text; one that can't be decoded is put into ``undecodable`` as well."""
+def _lines(file: IO[bytes], encoding: str, newline: str, undecodable: list[str]) -> Iterator[str | None]:
+    """The file's lines as text, ``None`` for one that is too long; one that can't be decoded is put into
+    ``undecodable`` as well.
+    """
     with io.TextIOWrapper(file, encoding, errors="surrogateescape", newline=newline) as text:
-        for line in text:
+        number = 0
+        while line := text.readline(MAX_LINE_CHARACTERS + 1):
+            number += 1
+            if len(line) > MAX_LINE_CHARACTERS:
+                _skip_line(text, line, number)
+                yield None
+                continue
             if not line.isascii() and _UNDECODABLE.search(line):
                 undecodable.append(line)
             yield line
+
+
+def _skip_line(text: io.TextIOWrapper, line: str, number: int) -> None:
+    """Read up to the line's end, if it has one."""
+    for _ in range(_MAX_SKIPPED_LINES):
+        if not line or line.endswith(("\n", "\r")):
+            return
+        line = text.readline(MAX_LINE_CHARACTERS)
+    raise _Damage(f"line {number} has no end")
+
+
+def _whole(lines: Iterable[str | None]) -> Iterator[str]:
+    """Lines of which none may be too long, since nobody would know then where a row ends."""
+    for number, line in enumerate(lines, start=1):
+        if line is None:
+            raise _Damage(f"line {number} {_TOO_LONG}")
+        yield line
 
 
 def _problems(part: list[Record]) -> dict[int, str]:

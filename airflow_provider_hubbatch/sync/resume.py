@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_hubbatch.core.checkpoint import (
     Checkpoint,
-    RowRanges,
     RowsDigest,
-    TooLargeError,
     costs_of,
     is_settled,
 )
+from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -16,13 +17,12 @@ from hypothesis import strategies as st
 from airflow_provider_hubbatch.core.checkpoint import (
     MAX_BYTES,
     Checkpoint,
-    RowRanges,
     RowsDigest,
-    TooLargeError,
     is_settled,
     settings_fingerprint,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError, pack
 
 ROWS = st.lists(st.integers(0, 60), max_size=80)
 
@@ -171,8 +171,6 @@ def test_a_checkpoint_without_one_of_its_parts_is_refused(name: str) -> None:
     [
         {"rows_read": 3},
         {"counts": {"updated": 4}, "rows_read": 9, "settled": RowRanges([(0, 3)]).pack()},
-        {"counts": {"updated": 5, "rejected": -1}},
-        {"result_parts": -1},
         {"settled": RowRanges([(1, 5)]).pack()},
     ],
 )
@@ -180,6 +178,56 @@ def test_numbers_that_do_not_agree_are_refused(changes: dict[str, Any]) -> None:
     """A checkpoint that would count a row twice or not at all isn't used."""
     with pytest.raises(ValueError, match="don't agree"):
         Checkpoint.from_json({**checkpoint().as_json(), **changes})
+
+
+def bomb(size: int, unit: bytes = b"\x01") -> str:
+    """A short text that unpacks to so many bytes."""
+    return pack(unit * (size // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settled": bomb(1_500_000)},
+        {"settled": pack(b"\xff" * 900_000)},
+        {"settled": pack(b"\xff")},
+        {"settled": pack(b"\x00\x01")[:-2]},
+        {"rejected": pack(b"[[" + b"0," * 2_000_000 + b"0],[]]")},
+        {"rejected": bomb(200_000_000)},
+        {"outcomes": bomb(200_000_000, b"[")},
+        {"timeline": bomb(200_000_000)},
+        {"settings": "x" * 40_000},
+        {"rejected": pack(orjson.dumps([[1], ["rejected"], [[]], [None], [None], [None], [None]]))},
+        {"rejected": pack(orjson.dumps([[True], ["rejected"], *[[None]] * 5]))},
+        {"rows_read": 5.0},
+        {"rows_read": "5"},
+        {"rows_read": True},
+        {"result_parts": -1},
+        {"seconds": "1"},
+        {"seconds": -1.0},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"settings": 1},
+        {"account": None},
+        {"digest": ["d"]},
+        {"started_at": 1},
+        {"costs": {"requests": -1}},
+        {"costs": {"requests": 2**70}},
+        {"costs": {"requests": None}},
+        {"counts": {"updated": 5, "rejected": -1}},
+        {"rejected_by_category": {"CODE": 1.5}},
+    ],
+    ids=lambda changes: f"{next(iter(changes))}={str(next(iter(changes.values())))[:12]}",
+)
+def test_what_is_stored_is_of_its_type_and_size(changes: dict[str, Any]) -> None:
+    """Whoever wrote it: a value of another type, or a text that unpacks to more than it may, is refused in words."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="it is damaged"):
+            Checkpoint.from_json({**checkpoint().as_json(), **changes})
+        assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_million_rows_fit() -> None:

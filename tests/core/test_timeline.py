@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.checkpoint import MAX_BYTES, Checkpoint, RowRanges
+from airflow_provider_hubbatch.core.checkpoint import MAX_BYTES, Checkpoint
+from airflow_provider_hubbatch.core.packing import RowRanges
 from airflow_provider_hubbatch.core.timeline import MAX_POINTS, Timeline
 
 

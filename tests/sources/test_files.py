@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +23,7 @@ from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.mapping import MappingSpec, compile_mapping
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources import FileRows, chunks, describe, total_rows
+from airflow_provider_hubbatch.sources import FileRows, chunks, describe, files, total_rows
 
 
 def read(rows: Any, **options: Any) -> list[dict[str, Any]]:
@@ -211,6 +212,44 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
     monkeypatch.delattr("airflow_provider_hubbatch.sources.arrow", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SettingsError, match=r"airflow-provider-hubbatch\[parquet\]"):
+        read(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_that_is_too_long_costs_its_row(tmp_path: Path, packed: bool) -> None:
+    """However long a line of JSON is, its memory is bounded; it is a rejected row, and those around it are read."""
+    long = b'{"id": 2, "note": "' + b"x" * 60_000_000 + b'"}\n'
+    content = b'{"id": 1}\n' + long + b'{"id": 3}\n' + long[:-1]
+    path = tmp_path / f"a.jsonl{'.gz' if packed else ''}"
+    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    del content, long
+    tracemalloc.start()
+    try:
+        found = list(chunks(str(path)))
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+    ids = [part.row(offset)["id"] for part in found for offset in range(part.length) if offset not in part.invalid]
+    assert ids == [1, 3]
+    problems = {part.first_row + offset: text for part in found for offset, text in part.invalid.items()}
+    assert problems == {
+        1: "row 1 (line 2) is longer than 10,000,000 characters",
+        3: "row 3 (line 4) is longer than 10,000,000 characters",
+    }
+
+
+def test_a_line_of_csv_that_is_too_long_ends_it(tmp_path: Path) -> None:
+    """Nobody knows then where a row ends."""
+    path = written(tmp_path / "a.csv", b"id,note\n1,a\n2," + b"x" * 11_000_000 + b"\n")
+    with pytest.raises(SettingsError, match=r"can't be read on: line 3 is longer than 10,000,000 characters"):
+        read(path)
+
+
+def test_a_file_that_is_one_line_without_an_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no file with rows, and reading it would never end."""
+    monkeypatch.setattr(files, "MAX_LINE_CHARACTERS", 1_000)
+    path = written(tmp_path / "a.jsonl", b'{"id": 1}\n' + b"x" * 200_000)
+    with pytest.raises(SettingsError, match=r"can't be read on: line 2 has no end"):
         read(path)
 
 
