@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
-VERSION = 3
+VERSION = 4
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
@@ -31,7 +31,7 @@ _MAX_UNPACKED_BYTES = 32_000_000
 _COUNTED = ("requests", "retries", "rate_limited", "refused_requests")
 
 # Kept of an outcome; its id and source row are read again with the rows.
-_KEPT = ("row", "status", "record_id", "updated_at", "category", "message", "correlation_id")
+_KEPT = ("row", "status", "record_id", "updated_at", "category", "message", "correlation_id", "not_taken")
 _MESSAGE = _KEPT.index("message")
 
 # How long messages may be when a checkpoint gets too large, before outcomes are left out of it.
@@ -86,6 +86,7 @@ class Checkpoint:
     :param rows_read: so many rows had been read; ``digest`` is over these.
     :param settled: rows that have their outcome for good (:func:`is_settled`).
     :param counts: status -> rows, of those.
+    :param not_taken: property -> rows of those, as the report counts them.
     :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
     :param result_parts: result files that are complete.
@@ -99,6 +100,7 @@ class Checkpoint:
     settled: RowRanges
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
+    not_taken: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = None
     result_parts: int = 0
@@ -122,6 +124,7 @@ class Checkpoint:
             "settled": self.settled.pack(),
             "counts": {status.value: count for status, count in self.counts.items()},
             "rejected_by_category": dict(self.rejected_by_category),
+            "not_taken": dict(self.not_taken),
             "rejected": _pack_outcomes(self.rejected),
             "outcomes": None if self.outcomes is None else _pack_outcomes(self.outcomes),
             "result_parts": self.result_parts,
@@ -163,6 +166,7 @@ class Checkpoint:
                 settled=RowRanges.unpack(stored.text("settled")),
                 counts=Counter({Status(name): count for name, count in stored.counts("counts").items()}),
                 rejected_by_category=Counter(stored.counts("rejected_by_category")),
+                not_taken=Counter(stored.counts("not_taken")),
                 rejected=_unpack_outcomes(stored.text("rejected")),
                 outcomes=None if data["outcomes"] is None else _unpack_outcomes(stored.text("outcomes")),
                 result_parts=stored.count("result_parts"),
@@ -215,10 +219,11 @@ def _unpack_outcomes(text: str) -> list[RowOutcome]:
     if len(rows) > MAX_KEPT_OUTCOMES:
         raise ValueError("there are more outcomes than are ever kept")
     outcomes = []
-    for row, status, *rest in zip(rows, statuses, *others, strict=True):
-        if type(row) is not int or not all(value is None or isinstance(value, str) for value in rest):
+    for row, status, *texts, not_taken in zip(rows, statuses, *others, strict=True):
+        parts = [text for text in texts if text is not None] + not_taken
+        if type(row) is not int or not all(isinstance(part, str) for part in parts):
             raise TypeError("an outcome's parts are of other types")
-        outcomes.append(RowOutcome(row, None, Status(status), *rest))
+        outcomes.append(RowOutcome(row, None, Status(status), *texts)._replace(not_taken=tuple(not_taken)))
     return outcomes
 
 

@@ -38,7 +38,7 @@ class Status(StrEnum):
     """What became of one row."""
 
     UPDATED = "updated"
-    """HubSpot's reply names the record."""
+    """HubSpot's reply names the record; ``not_taken`` names what it kept another value of."""
     UNCHANGED = "unchanged"
     """Nothing to write: HubSpot, or the last sync, has these values already."""
     MISSING = "missing"
@@ -123,6 +123,7 @@ class RowOutcome(NamedTuple):
     :param message: why, in a sentence.
     :param correlation_id: HubSpot's id of the refusing reply: what its support asks for.
     :param values: the source row, for rejected and unknown outcomes.
+    :param not_taken: of an updated row, the properties that HubSpot's reply shows with another value than the one sent.
     """
 
     row: int
@@ -134,6 +135,7 @@ class RowOutcome(NamedTuple):
     message: str | None = None
     correlation_id: str | None = None
     values: Mapping[str, Any] | None = None
+    not_taken: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""
@@ -142,6 +144,8 @@ class RowOutcome(NamedTuple):
             value = getattr(self, key)
             if value is not None:
                 outcome[key] = encodable(value)
+        if self.not_taken:
+            outcome["not_taken"] = list(self.not_taken)
         if self.values is not None:
             outcome["values"], cut = json_row(self.values)
             if cut:

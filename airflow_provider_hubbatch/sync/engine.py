@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_hubbatch.core import isolation, protocol, verdicts
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.batching import Lanes
+from airflow_provider_hubbatch.core.echo import not_taken
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND
 from airflow_provider_hubbatch.core.explain import fatal_error, quota_error, settings_error, systematic_error
 from airflow_provider_hubbatch.core.lookup import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, Done, Transport
     from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.lookup import Lookup
     from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
@@ -82,6 +84,7 @@ class Plan:
 
     :param update: the verb.
     :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
+    :param definition_of: HubSpot's definition of a property, where it is known.
     :param missing_ok: a record that HubSpot doesn't have is ``missing``, not ``rejected``.
     :param max_in_flight: requests under way at once.
     :param validate_only: send no update; what would be sent is ``not_sent``.
@@ -92,6 +95,7 @@ class Plan:
 
     update: BatchUpdate
     equal: Callable[[str, str, str | None], bool]
+    definition_of: Callable[[str], PropertyDefinition | None] = lambda _: None
     missing_ok: bool = False
     max_in_flight: int = 16
     validate_only: bool = False
@@ -437,7 +441,7 @@ class Sync:
             job.inputs, parsed, id_property=self._plan.update.id_property, equal=self._plan.equal
         )
         for item, record in reading.written:
-            self._settle_updated(item, job.named.get(record.id, record))
+            self._settle_updated(item, job.named.get(record.id, record), shown=record)
         for item, record in reading.merged:
             self._settle(_merged(item, record), item)
         for item, error in reading.refused:
@@ -445,7 +449,7 @@ class Sync:
         unclear = []
         for item, record in reading.differing:
             if record.id in job.named:  # the update named the record: HubSpot has made another value of ours
-                self._settle_updated(item, job.named[record.id])
+                self._settle_updated(item, job.named[record.id], shown=record)
             else:
                 unclear.append(item)
         if reading.strays and reading.unsaid and len(job.inputs) > 1:
@@ -532,8 +536,14 @@ class Sync:
             correlation_id=error.correlation_id,
         )
 
-    def _settle_updated(self, item: Input, record: Record) -> None:
-        self._settle(RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at), item)
+    def _settle_updated(self, item: Input, record: Record, *, shown: Record | None = None) -> None:
+        """HubSpot has written this row.
+
+        :param shown: the record as it is now; ``None``: as ``record``, the update's reply, has it.
+        """
+        missed = not_taken(item.properties, (shown or record).properties, self._plan.definition_of)
+        outcome = RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at, not_taken=missed)
+        self._settle(outcome, item)
 
     def _settle(self, outcome: RowOutcome, item: Input) -> None:
         self._lanes.release(item)

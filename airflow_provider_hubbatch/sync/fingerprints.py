@@ -1,8 +1,8 @@
 """What the last sync wrote, as 24 bytes a record: rows that have not changed since are not sent (``skip_unchanged``).
 
 The file is a line of JSON that says whose it is, then three words of 8 bytes a record: the ids (sorted), the
-fingerprints of the values, the record ids. Only confirmed rows are remembered: a row that failed, or whose fate is
-unknown, is forgotten, so that it is sent next time.
+fingerprints of the values, the record ids. Only confirmed rows are remembered: a row that failed, whose fate is
+unknown, or of which HubSpot kept another value, is forgotten, so that it is sent next time.
 
 A second small file stands beside it from before the first update until the new state is written. Found at the
 beginning of a sync, it says that another one was killed, or is under way: what it wrote meanwhile isn't remembered
@@ -120,7 +120,7 @@ class Fingerprints:
         if word is None or outcome.status is Status.NOT_SENT:
             return
         key, fingerprint = word
-        confirmed = outcome.status in (Status.UPDATED, Status.UNCHANGED)
+        confirmed = outcome.status in (Status.UPDATED, Status.UNCHANGED) and not outcome.not_taken
         record = _NO_RECORD if outcome.record_id is None else _word_of_record(outcome.record_id)
         self._events.add((key, fingerprint if confirmed else _FORGOTTEN, record))
 

@@ -96,6 +96,15 @@ def rejected_lines(report: SyncReport) -> list[str]:
     return lines
 
 
+def not_taken_lines(report: SyncReport) -> list[str]:
+    """Of which properties HubSpot kept another value than the one sent, if of any: one line."""
+    if not report.not_taken:
+        return []
+    counts = [f"{name} in {count:,}" for name, count in report.not_taken.most_common(_REASONS_LOGGED)]
+    more = ", ..." if len(report.not_taken) > _REASONS_LOGGED else ""
+    return [f"Updated, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: ``4.2 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if seconds < 60:  # noqa: PLR2004 - a minute

@@ -128,6 +128,7 @@ class Checkpoints:
             settled=self._settled,
             counts=self._counts,
             rejected_by_category=report.rejected_by_category,
+            not_taken=report.not_taken,
             rejected=list(filter(is_settled, report.rejected)),
             outcomes=None if report.outcomes is None else list(filter(is_settled, report.outcomes)),
             result_parts=result_parts,

@@ -32,7 +32,7 @@ from airflow_provider_hubbatch.exceptions import (
 )
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Plan, Sync
-from airflow_provider_hubbatch.sync.progress import ProgressLog, closing_line, rejected_lines
+from airflow_provider_hubbatch.sync.progress import ProgressLog, closing_line, not_taken_lines, rejected_lines
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
 from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
@@ -221,6 +221,7 @@ class BatchUpdateRun:
         report = self.report
         report.counts = checkpoint.counts
         report.rejected_by_category = checkpoint.rejected_by_category
+        report.not_taken = checkpoint.not_taken
         report.rejected = again.rejected
         report.outcomes = again.outcomes
         report.resumed_rows = len(checkpoint.settled)
@@ -416,6 +417,7 @@ class BatchUpdateRun:
         return Plan(
             update=protocol.BatchUpdate(self._object_type, None if lookup else id_property, version),
             equal=equal,
+            definition_of=mapping.definition,
             missing_ok=self._options.missing_ok,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
@@ -461,7 +463,7 @@ class BatchUpdateRun:
             self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        for line in rejected_lines(self.report):
+        for line in [*rejected_lines(self.report), *not_taken_lines(self.report)]:
             log.warning("%s", line)
         self._signals.holding = False
 
