@@ -13,7 +13,7 @@ next::
       UnavailableError           time: waited out in the task, then Airflow's retries
         DailyQuotaError            the account's reset
       SystematicRefusalError     the DAG's author: every batch is refused for one and the same reason
-      SyncFailedError            whoever owns the rows: more of them failed than ``max_rejected`` allows
+      SyncFailedError            the rows' owner: more of them failed than ``max_rejected`` allows, or too few came
       SyncStoppedError           nobody: the task was killed, cleared or timed out; a retry goes on
 """
 
@@ -140,7 +140,9 @@ class SystematicRefusalError(HubSpotError):
 
 
 class SyncFailedError(HubSpotError):
-    """More rows were rejected or unknown than ``max_rejected`` allows; all others were written."""
+    """More rows were rejected or unknown than ``max_rejected`` allows, and all others were written; or fewer rows came
+    than ``min_rows``.
+    """
 
 
 class SyncStoppedError(HubSpotError):

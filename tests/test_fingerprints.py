@@ -91,7 +91,7 @@ def test_changed_rows_alone_are_sent(sandbox: HubSpotSandbox, state: Path) -> No
     [
         {"properties": ["city"]},
         {"properties": {"city": "city", "firstname": "lastname"}},
-        {"null_values": "clear", "properties": ["city", "firstname", "gone"]},
+        {"null_values": "clear", "max_cleared": 1.0, "properties": ["city", "firstname", "gone"]},
     ],
     ids=["fewer", "renamed", "cleared"],
 )

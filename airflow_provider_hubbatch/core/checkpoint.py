@@ -87,6 +87,7 @@ class Checkpoint:
     :param settled: rows that have their outcome for good (:func:`is_settled`).
     :param counts: status -> rows, of those.
     :param not_taken: property -> rows of those, as the report counts them.
+    :param cleared: as ``not_taken``.
     :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
     :param result_parts: result files that are complete.
@@ -101,6 +102,7 @@ class Checkpoint:
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
     not_taken: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = None
     result_parts: int = 0
@@ -125,6 +127,7 @@ class Checkpoint:
             "counts": {status.value: count for status, count in self.counts.items()},
             "rejected_by_category": dict(self.rejected_by_category),
             "not_taken": dict(self.not_taken),
+            "cleared": dict(self.cleared),
             "rejected": _pack_outcomes(self.rejected),
             "outcomes": None if self.outcomes is None else _pack_outcomes(self.outcomes),
             "result_parts": self.result_parts,
@@ -167,6 +170,7 @@ class Checkpoint:
                 counts=Counter({Status(name): count for name, count in stored.counts("counts").items()}),
                 rejected_by_category=Counter(stored.counts("rejected_by_category")),
                 not_taken=Counter(stored.counts("not_taken")),
+                cleared=Counter(stored.counts("cleared")),
                 rejected=_unpack_outcomes(stored.text("rejected")),
                 outcomes=None if data["outcomes"] is None else _unpack_outcomes(stored.text("outcomes")),
                 result_parts=stored.count("result_parts"),

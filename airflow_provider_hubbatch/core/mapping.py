@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
@@ -21,6 +21,9 @@ from airflow_provider_hubbatch.core.values import (
     order_key,
 )
 from airflow_provider_hubbatch.exceptions import SettingsError
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.core.clearing import EmptyValues
 
 # Names of a list that a message quotes.
 _NAMES_QUOTED: Final = 20
@@ -294,11 +297,12 @@ class RowMapping:
         """HubSpot's definition of a property, where it is known."""
         return self._properties.get(name)
 
-    def prepare(self, chunk: Chunk) -> list[Input | RowOutcome]:
+    def prepare(self, chunk: Chunk, empty: EmptyValues | None = None) -> list[Input | RowOutcome]:
         """Make rows ready to send.
 
         :param chunk: of any columns: a property unknown to HubSpot that comes up in a later chunk rejects the rows
             that have a value for it; a column that is gone leaves its property alone.
+        :param empty: takes in what the rows have no value for.
         :returns: one entry a row, in row order: an input, or the outcome of a row that isn't sent: ``rejected`` with
             every reason, or ``unchanged`` where the row leaves every property alone.
         """
@@ -310,10 +314,11 @@ class RowMapping:
             object_type=self._properties.object_type,
         )
         pairs = list(_pairs(self.spec, chunk.columns))
-        names = [name for _, name in pairs]
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         refused = _refused(chunk, [identifiers, *cells])
-        properties = _properties_by_row(names, cells, chunk.length)
+        properties = _properties_by_row([name for _, name in pairs], cells, chunk.length)
+        if empty is not None:
+            empty.add(chunk, [(*pair, converted) for pair, converted in zip(pairs, cells, strict=True)])
         keys = identifiers if self._by_record_id else map(_key, identifiers)
         rows = zip(count(), count(chunk.first_row), given, identifiers, keys, properties, strict=False)
         return [

@@ -107,7 +107,7 @@ class Input(NamedTuple):
         return str(self.row)
 
     def values(self) -> dict[str, Any] | None:
-        """The source row, for mending and sending again."""
+        """The source row, for fixing and sending again."""
         return None if self.source is None else self.source[0].row(self.source[1])
 
 
@@ -124,6 +124,7 @@ class RowOutcome(NamedTuple):
     :param correlation_id: HubSpot's id of the refusing reply: what its support asks for.
     :param values: the source row, for rejected and unknown outcomes.
     :param not_taken: of an updated row, the properties that HubSpot's reply shows with another value than the one sent.
+    :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
     """
 
     row: int
@@ -136,6 +137,7 @@ class RowOutcome(NamedTuple):
     correlation_id: str | None = None
     values: Mapping[str, Any] | None = None
     not_taken: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""

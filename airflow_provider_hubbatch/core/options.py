@@ -15,6 +15,8 @@ COMPARE_WITH_HUBSPOT = "hubspot"
 
 # More threads than this gain nothing: 250 requests per 10 s at HubSpot's slowest keep 64 busy only above 2.5 s each.
 _MOST_IN_FLIGHT = 256
+# Any number of rows: only something that is no count is refused.
+_MOST_ROWS = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +26,13 @@ class SyncOptions:
     :param id_column: the column that names the record.
     :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
-    :param null_values: ``skip``: a null leaves the property alone; ``clear`` empties it.
+    :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
+    :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
+        first 1,000.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
         leave out the rows that the last sync wrote just so, as the file there tells.
     :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
+    :param min_rows: fewer rows fail the sync; rows that are sent again (``RejectedRows``) don't count.
     :param max_rejected: rows that may fail before the sync does: a count or a share.
     :param results_path: a folder for one outcome a row, as JSON lines, on any storage that Airflow reaches.
     :param preflight: check columns and values against the property definitions first.
@@ -41,8 +46,10 @@ class SyncOptions:
     id_property: str | None = None
     properties: Sequence[str] | Mapping[str, str] | None = None
     null_values: str = "skip"
+    max_cleared: float | None = None
     skip_unchanged: str | None = None
     missing_ok: bool = False
+    min_rows: int | None = None
     max_rejected: float = 0
     results_path: str | None = None
     preflight: bool = True
@@ -58,6 +65,12 @@ class SyncOptions:
         """
         checked_count_or_share(self.max_rejected, "max_rejected", of="rows")
         checked_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
+        if self.max_cleared is not None and not (isinstance(self.max_cleared, float) and 0 <= self.max_cleared <= 1):
+            raise SettingsError(
+                f"max_cleared={self.max_cleared!r}: give a share of the rows, a float from 0.0 to 1.0, or None"
+            )
+        if self.min_rows is not None and not _is_count(self.min_rows, _MOST_ROWS):
+            raise SettingsError(f"min_rows={self.min_rows!r}: give a whole number above 0, or None")
         for name in ("skip_unchanged", "results_path"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value.strip()):

@@ -151,19 +151,25 @@ def _rule(
         case "phone_number":
             return _text_rule(subject, null, strip=True)
     if definition and definition.name == "email" and contacts:
-        by_type: dict[type, _OneValue] = {str: _or_empty(scalars.email_of_text)}
+        by_type: dict[type, _OneValue] = {str: _nullable_text(scalars.email_of_text, null)}
         return Rule(subject, "INVALID_EMAIL", "an email address, as name@example.com", by_type)
     return _text_rule(subject, null, strip=strip)
 
 
-def _or_empty(convert: _Text) -> _OneValue:
-    """A conversion of text without the blanks around it; nothing is left: it clears."""
+def _nullable_text(convert: _Text, null: str | None, *, strip: bool = True) -> _OneValue:
+    """A conversion of text that knows empty text, which is a null.
 
-    def converted(text: str) -> str:
+    :param strip: the blanks around text are no part of it.
+    """
+
+    def converted(text: str) -> str | None:
+        return convert(text) if text and not text.isspace() else null
+
+    def stripped(text: str) -> str | None:
         inner = scalars.stripped(text)
-        return convert(inner) if inner else ""
+        return convert(inner) if inner else null
 
-    return converted
+    return stripped if strip else converted
 
 
 def _nullable(convert: _Text, null: str | None) -> _OneValue:
@@ -188,7 +194,7 @@ def _scalar_texts(null: str | None, *, strip: bool) -> dict[type, _OneValue]:
     """Conversions by Python type alone."""
     return {
         **_numbers(null),
-        str: _or_empty(scalars.text_of_text) if strip else scalars.text_of_text,
+        str: _nullable_text(scalars.text_of_text, null, strip=strip),
         bool: scalars.text_of_bool,
         date: date.isoformat,
         datetime: scalars.text_of_datetime,
@@ -205,7 +211,7 @@ def _text_rule(subject: str, null: str | None, *, strip: bool = False) -> Rule:
 def _number_rule(subject: str, null: str | None) -> Rule:
     by_type = {
         **_numbers(null),
-        str: _or_empty(scalars.text_of_numeric_text),
+        str: _nullable_text(scalars.text_of_numeric_text, null),
         bool: lambda value: "1" if value else "0",
     }
     return Rule(subject, "INVALID_INTEGER", "a number: digits and one point, no thousands separator", by_type)
@@ -225,7 +231,7 @@ def _bool_rule(definition: PropertyDefinition | None, subject: str, null: str | 
         int: scalars.bool_of_number,
         float: _nullable(scalars.bool_of_number, null),
         Decimal: _nullable_decimal(scalars.bool_of_number, null),
-        str: _or_empty(word_or_label),
+        str: _nullable_text(word_or_label, null),
     }
     return Rule(subject, "INVALID_BOOLEAN", "true or false, yes or no, 1 or 0", by_type)
 
@@ -237,7 +243,7 @@ def _date_rule(subject: str, null: str | None) -> Rule:
         int: scalars.date_of_epoch,
         float: _nullable(scalars.date_of_epoch, null),
         Decimal: _nullable_decimal(scalars.date_of_epoch, null),
-        str: _or_empty(scalars.date_of_text),
+        str: _nullable_text(scalars.date_of_text, null),
     }
     accepts = "a date, YYYY-MM-DD, or milliseconds since 1970 at midnight UTC"
     return Rule(subject, "INVALID_DATE", accepts, by_type)
@@ -250,7 +256,7 @@ def _datetime_rule(subject: str, null: str | None) -> Rule:
         int: scalars.datetime_of_epoch,
         float: _nullable(scalars.datetime_of_epoch, null),
         Decimal: _nullable_decimal(scalars.datetime_of_epoch, null),
-        str: _or_empty(scalars.datetime_of_text),
+        str: _nullable_text(scalars.datetime_of_text, null),
     }
     accepts = "a date and time, ISO 8601 (without zone: UTC), or milliseconds since 1970"
     return Rule(subject, "INVALID_DATE", accepts, by_type)
@@ -262,7 +268,7 @@ def _enumeration_rule(definition: PropertyDefinition, subject: str, null: str | 
     by_type = dict(one)
     if definition.several:
         accepts += ", or several as a list or a;b"
-        by_type[str] = _several(option)
+        by_type[str] = _nullable_text(_several(option), null)
     single = definition.field_type in _SINGLE_FIELDS
     by_type[list] = _joining(one, null, at_most=1 if single else None)
     return Rule(subject, "INVALID_OPTION", accepts, by_type)
@@ -323,30 +329,24 @@ class _Options:
         raise RefusedError
 
 
-def _several(option: _Text) -> _OneValue:
+def _several(option: _Text) -> _Text:
     """The conversion of ``a;b`` and ``;a`` (which appends), option by option."""
 
     def converted(text: str) -> str:
-        inner = scalars.stripped(text)
-        if not inner:
-            return ""
-        items = [option(scalars.stripped(item)) for item in inner.removeprefix(";").split(";")]
-        return (";" if inner.startswith(";") else "") + ";".join(items)
+        items = [option(scalars.stripped(item)) for item in text.removeprefix(";").split(";")]
+        return (";" if text.startswith(";") else "") + ";".join(items)
 
     return converted
 
 
 def _joining(by_type: dict[type, _OneValue], null: str | None, *, at_most: int | None = None) -> _OneValue:
-    """The conversion of a list: its items as ``a;b``, nulls and empty ones left out.
-
-    A list with nothing but nulls is a null; one with nothing at all clears.
-    """
+    """The conversion of a list: its items as ``a;b``, nulls and empty ones left out; without any other it is a null."""
 
     def converted(values: list[Any]) -> str | None:
         inner = [item for item in map(scalars.plain, values) if item is not None]
-        if values and not inner:
-            return null
         texts = [text for text in (_item(by_type, item) for item in inner) if text]
+        if not texts:
+            return null
         if at_most is not None and len(texts) > at_most:
             raise RefusedError("it takes only one")
         return ";".join(texts)

@@ -29,6 +29,7 @@ class SyncReport:
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
     :param counts: status -> rows.
     :param rejected_by_category: category -> rejected rows.
+    :param cleared: property -> updated rows that emptied it.
     :param not_taken: property -> updated rows of which HubSpot shows another value than the one sent.
     :param rejected: the first 1,000 rejected and unknown outcomes, with their source rows.
     :param outcomes: every outcome, as long as there are at most 1,000; else ``None``.
@@ -41,6 +42,7 @@ class SyncReport:
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
     not_taken: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = field(default_factory=list)
     requests: int = 0
@@ -65,6 +67,8 @@ class SyncReport:
             self.rejected_by_category[outcome.category or "UNKNOWN_ERROR"] += 1
         if outcome.not_taken:
             self.not_taken.update(outcome.not_taken)
+        if outcome.cleared:
+            self.cleared.update(outcome.cleared)
         if outcome.status in (Status.REJECTED, Status.UNKNOWN) and len(self.rejected) < MAX_KEPT_OUTCOMES:
             self.rejected.append(outcome)
         if self.outcomes is not None:
@@ -85,6 +89,7 @@ class SyncReport:
             "rejected_by_category": dict(self.rejected_by_category.most_common()),
             **({"rejected_listed": listed} if listed < len(self.rejected) else {}),
             "not_taken": dict(self.not_taken.most_common()),
+            "cleared": dict(self.cleared.most_common()),
             "requests": self.requests,
             "retries": self.retries,
             "rate_limited": self.rate_limited,
@@ -169,9 +174,11 @@ def combine(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
     told = [summary for summary in summaries if summary is not None]
     categories: Counter[str] = Counter()
     not_taken: Counter[str] = Counter()
+    cleared: Counter[str] = Counter()
     for summary in told:
         categories.update(summary["rejected_by_category"])
         not_taken.update(summary["not_taken"])
+        cleared.update(summary["cleared"])
     started = min((one["started_at"] for one in told if one["started_at"]), default=None)
     completed = max((one["completed_at"] for one in told if one["completed_at"]), default=None)
     combined = {
@@ -179,6 +186,7 @@ def combine(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
         **{name: sum(one[name] for one in told) for name in _SUMMED},
         "rejected_by_category": dict(categories.most_common()),
         "not_taken": dict(not_taken.most_common()),
+        "cleared": dict(cleared.most_common()),
         "results_path": _in_common(told, "results_path"),
         "started_at": started,
         "completed_at": completed,

@@ -17,8 +17,8 @@ owner           the owner's id
 contact email   what has the shape of an address
 =============== ======================================================================================
 
-Null (None, NaN, NaT, NA) leaves the property alone or clears it, as ``null_values`` says. An empty string is no null:
-it clears, as an empty list does. Around anything but text, blanks are removed, since HubSpot refuses them.
+Null (None, NaN, NaT, NA, also an empty text or list) leaves the property alone or clears it, as ``null_values`` says. A
+text of nothing but blanks is empty. Around anything but text, blanks are removed, since HubSpot refuses them.
 """
 
 from __future__ import annotations

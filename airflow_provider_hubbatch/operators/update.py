@@ -42,10 +42,13 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         Templated.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
         Templated.
-    :param null_values: ``skip``: a null leaves the property alone; ``clear``: it empties it.
+    :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear``: it empties it.
+    :param max_cleared: the share of rows (float) in which ``clear`` may empty a property; ``None``: any, but a column
+        that is empty in all of the first 1,000 rows stops the sync; ``1.0``: all.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
         tells; a path: leave out the rows that the last sync wrote just so, as the file there tells. Templated.
     :param missing_ok: a record that HubSpot doesn't have is counted as ``missing``, not held against the task.
+    :param min_rows: fewer rows than this fail the task, before the first request where their number is known.
     :param max_rejected: rows that may fail before the task does: a count (int) or a share (float below 1).
     :param results_path: a folder for one outcome a row, as JSON lines: any path or URL that ``ObjectStoragePath``
         takes. Templated.
@@ -83,8 +86,10 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         id_property: str | None = None,
         properties: Sequence[str] | Mapping[str, str] | None = None,
         null_values: str = "skip",
+        max_cleared: float | None = None,
         skip_unchanged: str | None = None,
         missing_ok: bool = False,
+        min_rows: int | None = None,
         max_rejected: float = 0,
         results_path: str | None = None,
         preflight: bool = True,
@@ -104,8 +109,10 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         self.id_property = id_property
         self.properties = properties
         self.null_values = null_values
+        self.max_cleared = max_cleared
         self.skip_unchanged = skip_unchanged
         self.missing_ok = missing_ok
+        self.min_rows = min_rows
         self.max_rejected = max_rejected
         self.results_path = results_path
         self.preflight = preflight

@@ -86,6 +86,7 @@ class Plan:
     :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
     :param definition_of: HubSpot's definition of a property, where it is known.
     :param missing_ok: a record that HubSpot doesn't have is ``missing``, not ``rejected``.
+    :param clears: rows may have empty values, which empty their property: each is counted.
     :param max_in_flight: requests under way at once.
     :param validate_only: send no update; what would be sent is ``not_sent``.
     :param lookup: what to read of every record first; the update then goes by record id.
@@ -97,6 +98,7 @@ class Plan:
     equal: Callable[[str, str, str | None], bool]
     definition_of: Callable[[str], PropertyDefinition | None] = lambda _: None
     missing_ok: bool = False
+    clears: bool = False
     max_in_flight: int = 16
     validate_only: bool = False
     lookup: Lookup | None = None
@@ -543,6 +545,9 @@ class Sync:
         """
         missed = not_taken(item.properties, (shown or record).properties, self._plan.definition_of)
         outcome = RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at, not_taken=missed)
+        if self._plan.clears:
+            emptied = (name for name, value in item.properties.items() if value == "" and name not in missed)
+            outcome = outcome._replace(cleared=tuple(emptied))
         self._settle(outcome, item)
 
     def _settle(self, outcome: RowOutcome, item: Input) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.model import Status
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from airflow_provider_hubbatch.client.pace import Pace
+    from airflow_provider_hubbatch.core.clearing import EmptyValues
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sync.engine import Progress
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 LOG_EVERY_SECONDS = 10.0
 
 _REASONS_LOGGED = 5
+_COLUMNS_LOGGED = 20
 
 
 class ProgressLog:
@@ -103,6 +106,16 @@ def not_taken_lines(report: SyncReport) -> list[str]:
     counts = [f"{name} in {count:,}" for name, count in report.not_taken.most_common(_REASONS_LOGGED)]
     more = ", ..." if len(report.not_taken) > _REASONS_LOGGED else ""
     return [f"Updated, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
+
+
+def left_alone_lines(empty: EmptyValues) -> list[str]:
+    """Which columns have empty texts that left their property alone: 0.1 sent them, which emptied it."""
+    if not empty.left_alone:
+        return []
+    named = ", ".join(repr(column) for column in islice(empty.left_alone, _COLUMNS_LOGGED))
+    more = ", ..." if len(empty.left_alone) > _COLUMNS_LOGGED else ""
+    where = f"column {named}" if len(empty.left_alone) == 1 else f"columns {named}{more}"
+    return [f'Empty texts in the {where} left the property alone, as nulls do; null_values="clear" empties it']
 
 
 def duration(seconds: float) -> str:

@@ -129,6 +129,7 @@ class Checkpoints:
             counts=self._counts,
             rejected_by_category=report.rejected_by_category,
             not_taken=report.not_taken,
+            cleared=report.cleared,
             rejected=list(filter(is_settled, report.rejected)),
             outcomes=None if report.outcomes is None else list(filter(is_settled, report.outcomes)),
             result_parts=result_parts,

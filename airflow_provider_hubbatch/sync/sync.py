@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.client.dispatcher import Counters
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
+from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
 from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
@@ -27,12 +29,19 @@ from airflow_provider_hubbatch.exceptions import (
     DailyQuotaError,
     HubSpotError,
     MissingScopesError,
+    SyncFailedError,
     SyncStoppedError,
     SystematicRefusalError,
 )
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Plan, Sync
-from airflow_provider_hubbatch.sync.progress import ProgressLog, closing_line, not_taken_lines, rejected_lines
+from airflow_provider_hubbatch.sync.progress import (
+    ProgressLog,
+    closing_line,
+    left_alone_lines,
+    not_taken_lines,
+    rejected_lines,
+)
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
 from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
@@ -97,6 +106,7 @@ class BatchUpdateRun:
         # rows that can be read once only can't be compared with an earlier try's
         self._checkpoints = None if isinstance(rows, Iterator) else checkpoints
         self._digest = RowsDigest()
+        self._empty = self._no_empty_values()
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
         self._sync: Sync | None = None
@@ -145,11 +155,13 @@ class BatchUpdateRun:
         self.report.started_at = _now()
         self.timeline.start(self._client.pace, total_rows=sources.total_rows(self._rows))
         try:
+            self._refuse_few_rows(sources.total_rows(self._rows))
             yield from self._outcomes()
             self._close()
+            self._refuse_few_rows(self.report.rows)
         except HubSpotError as error:
             error.report = self.report
-            self._end(finished=isinstance(error, SystematicRefusalError))
+            self._end(finished=isinstance(error, (SystematicRefusalError, SyncFailedError)))
             if isinstance(error, DailyQuotaError):
                 self._say_when(error)
             raise
@@ -157,6 +169,17 @@ class BatchUpdateRun:
             self._end(finished=False)
             raise
         self._end(finished=True)
+
+    def _refuse_few_rows(self, rows: int | None) -> None:
+        """Fewer rows than expected are a broken extract: told before the first request, where the number is known."""
+        wanted = self._options.min_rows
+        if wanted is None or rows is None or rows >= wanted:
+            return
+        sent = "They were sent: only at its end did the source tell how many there are" if self.report.rows else ""
+        raise SyncFailedError(
+            f"only {rows:,} rows came, and min_rows={wanted} says that there are more. "
+            f"{sent or 'Nothing was sent'}. Is the extract complete?"
+        )
 
     # --- rows in -----------------------------------------------------------------------------------------------
 
@@ -175,8 +198,15 @@ class BatchUpdateRun:
                 return
         # the rows were read up to the checkpoint, and are not the ones that it was about
         with self._chunks() as chunks:
-            self._digest = RowsDigest()
+            self._digest, self._empty = RowsDigest(), self._no_empty_values()
             yield from self._synced(mapping, self._prepared(mapping, chunks))
+
+    def _no_empty_values(self) -> EmptyValues:
+        return EmptyValues(clears=self._clears, max_cleared=self._options.max_cleared)
+
+    @property
+    def _clears(self) -> bool:
+        return self._spec.null_values == "clear"
 
     def _chunks(self) -> closing[Any]:
         wanted = self._spec.properties
@@ -190,7 +220,7 @@ class BatchUpdateRun:
                 chunk = next(waiting, None)
             if chunk is None:
                 return
-            rows = mapping.prepare(chunk)
+            rows = mapping.prepare(chunk, self._empty)
             if self._checkpoints is not None:
                 self._digest.add(rows)
             yield rows
@@ -203,7 +233,7 @@ class BatchUpdateRun:
         if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
             self._checkpoints.start_over("the result files of the try that left a checkpoint are not there")
             return self._prepared(mapping, chunks)
-        again = ResumedRows(checkpoint, mapping, chunks)
+        again = ResumedRows(checkpoint, partial(mapping.prepare, empty=self._empty), chunks)
         if not again.are_the_same():
             self._checkpoints.start_over("the rows are not those of the try that left a checkpoint")
             return None
@@ -221,7 +251,7 @@ class BatchUpdateRun:
         report = self.report
         report.counts = checkpoint.counts
         report.rejected_by_category = checkpoint.rejected_by_category
-        report.not_taken = checkpoint.not_taken
+        report.not_taken, report.cleared = checkpoint.not_taken, checkpoint.cleared
         report.rejected = again.rejected
         report.outcomes = again.outcomes
         report.resumed_rows = len(checkpoint.settled)
@@ -262,6 +292,8 @@ class BatchUpdateRun:
     def _synced(self, mapping: RowMapping, rows: Iterable[Sequence[Input | RowOutcome]]) -> Iterator[RowOutcome]:
         options = self._options
         self._open_files()
+        if self._clears:
+            rows = hold_until_checked(rows, self._empty, self.stop)
         if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
@@ -419,6 +451,7 @@ class BatchUpdateRun:
             equal=equal,
             definition_of=mapping.definition,
             missing_ok=self._options.missing_ok,
+            clears=self._clears,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
             lookup=lookup,
@@ -463,7 +496,7 @@ class BatchUpdateRun:
             self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        for line in [*rejected_lines(self.report), *not_taken_lines(self.report)]:
+        for line in [*rejected_lines(self.report), *not_taken_lines(self.report), *left_alone_lines(self._empty)]:
             log.warning("%s", line)
         self._signals.holding = False
 
@@ -485,11 +518,17 @@ class ResumedRows:
     """The rows of a retry, up to where the earlier try had read them.
 
     :param checkpoint: what the earlier try left.
+    :param prepare: makes a chunk's rows ready to send.
     """
 
-    def __init__(self, checkpoint: Checkpoint, mapping: RowMapping, chunks: Iterable[Chunk]) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        prepare: Callable[[Chunk], list[Input | RowOutcome]],
+        chunks: Iterable[Chunk],
+    ) -> None:
         self._checkpoint = checkpoint
-        self._mapping = mapping
+        self._prepare = prepare
         self._chunks = iter(chunks)
         self._beyond: Chunk | None = None
         self._rejected = {outcome.row: outcome for outcome in checkpoint.rejected}
@@ -522,7 +561,7 @@ class ResumedRows:
         yield from self._chunks
 
     def _take(self, chunk: Chunk) -> None:
-        rows = self._mapping.prepare(chunk)
+        rows = self._prepare(chunk)
         self.digest.add(rows)
         for offset, row in enumerate(rows):
             if row.row not in self._checkpoint.settled:

@@ -115,6 +115,8 @@ def checkpoint(**changes: Any) -> Checkpoint:
         "settled": RowRanges([(0, 4)]),
         "counts": Counter({Status.UPDATED: 3, Status.REJECTED: 1}),
         "rejected_by_category": Counter({"OBJECT_NOT_FOUND": 1}),
+        "not_taken": Counter({"city": 2}),
+        "cleared": Counter({"phone": 1}),
         "rejected": [rejected],
         "outcomes": [*outcomes, rejected],
         "result_parts": 2,
@@ -136,6 +138,8 @@ def test_a_checkpoint_is_read_as_it_was_written() -> None:
         "digest",
         "counts",
         "rejected_by_category",
+        "not_taken",
+        "cleared",
         "result_parts",
         "costs",
     ):
