@@ -37,6 +37,10 @@ __all__ = [
 ]
 
 
+# What a log line, a mail or a chat message still shows whole; a table of a thousand wrong columns has more to say.
+MAX_MESSAGE_CHARACTERS = 5_000
+
+
 class HubSpotError(Exception):
     """Something about a whole request or a whole sync went wrong.
 
@@ -46,9 +50,15 @@ class HubSpotError(Exception):
     """
 
     def __init__(self, message: str, *, correlation_id: str | None = None, report: Any = None) -> None:
-        super().__init__(message)
+        super().__init__(_shorten(message))
         self.correlation_id = correlation_id
         self.report = report
+
+
+def _shorten(message: str) -> str:
+    if len(message) <= MAX_MESSAGE_CHARACTERS:
+        return message
+    return f"{message[:MAX_MESSAGE_CHARACTERS]} ... ({len(message):,} characters in all)"
 
 
 class SettingsError(HubSpotError, ValueError):

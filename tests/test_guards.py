@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from airflow_provider_hubbatch.core.options import SyncOptions
-from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
+from airflow_provider_hubbatch.exceptions import MAX_MESSAGE_CHARACTERS, SettingsError, SyncFailedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 
@@ -175,3 +175,11 @@ def test_min_rows_is_a_count(wrong: Any) -> None:
     """What is no whole number above 0 is a wrong setting."""
     with pytest.raises(SettingsError, match="min_rows="):
         HubSpotHook().batch_update("contacts", [], min_rows=wrong)
+
+
+def test_an_error_s_text_has_a_most_of_characters(hubspot: HubSpotSandbox) -> None:
+    """A table of a thousand wrong columns is told in a message that a mail still shows, correlation id and all."""
+    columns = {f"no such property {n}": 1 for n in range(1_000)}
+    with pytest.raises(SettingsError, match=r"1000 problems, nothing was sent(?s:.*)characters in all\)$") as caught:
+        HubSpotHook().batch_update("contacts", [{"id": 1, **columns}])
+    assert len(str(caught.value)) < MAX_MESSAGE_CHARACTERS + 100
