@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 # Reasons of single details that one message quotes.
 _REASONS_JOINED = 5
 
-# Under which names a 403 tells them, in its context (the documented place) or elsewhere.
+# Under which names a 403 tells them, in its context (the documented place) or elsewhere; else in a sentence.
 _SCOPES = ("requiredGranularScopes", "requiredScopes", "missingScopes")
+_SCOPES_IN_WORDS = re.compile(r"(?i)scopes are required:([^\n]{1,2000})")
+_BETWEEN_SCOPES = re.compile(r"[,;\s]+(?:(?:or|and)\s+)?")
+
+# Under which names a context tells properties.
+_PROPERTIES = ("propertyName", "propertyNames", "property", "properties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,9 @@ class ErrorReply:
 # The category of a record that HubSpot doesn't have.
 OBJECT_NOT_FOUND = "OBJECT_NOT_FOUND"
 
+# The message of a reply that is a page of a proxy, a firewall or a gateway, or half of one of HubSpot's.
+NOT_JSON = "the reply's body is no JSON object"
+
 NO_REPLY = ErrorReply("NO_REPLY", "no reply")
 NO_ANSWER = ErrorReply("NO_ANSWER", "HubSpot's replies name neither the record nor an error")
 
@@ -90,7 +99,7 @@ def parse_error(reply: Reply) -> ErrorReply:
     data = decode(reply.body)
     if isinstance(data, dict):
         return parse_error_entry(data, reply, f"HTTP_{reply.status}")
-    words = {"message": "the reply's body is no JSON object"} if reply.body.strip() else {}
+    words = {"message": NOT_JSON} if reply.body.strip() else {}
     return parse_error_entry(words, reply, f"HTTP_{reply.status}")
 
 
@@ -104,7 +113,7 @@ def parse_error_entry(data: dict[str, Any], reply: Reply, fallback_category: str
     details = list(entries_of(data.get("errors")))
     contexts = [data.get("context"), *(detail.get("context") for detail in details)]
     message = text_of(data.get("message")) or _reasons(details)
-    properties = tuple(_property_errors(message, details))
+    properties = tuple(_property_errors(message, data, details))
     code = next((found.code for found in properties if found.code), None)
     category = _upper(data.get("category")) or _upper(data.get("errorType"))
     return ErrorReply(
@@ -118,7 +127,7 @@ def parse_error_entry(data: dict[str, Any], reply: Reply, fallback_category: str
         trace_ids=frozenset(_texts(contexts, "objectWriteTraceId", "objectWriteTraceIds")),
         coordinates=tuple(_texts(contexts, "missingObjectPropertyValueCoordinates")),
         properties=properties,
-        scopes=tuple(dict.fromkeys(filter(word_of, _texts([data, *details, *contexts], *_SCOPES)))),
+        scopes=_scopes([data, *details], contexts),
         retry_after=reply.header("retry-after"),
         date=reply.header("date"),
     )
@@ -130,22 +139,43 @@ def _reasons(details: Iterable[dict[str, Any]]) -> str:
     return "; ".join(itertools.islice(reasons, _REASONS_JOINED))
 
 
-def _property_errors(message: str, details: list[dict[str, Any]]) -> Iterator[PropertyError]:
-    """What an error says of properties: the JSON list inside its message, and its ``errors``."""
-    seen: set[tuple[str | None, str | None]] = set()
-    listed: list[tuple[dict[str, Any], Any, Any]] = [
-        (entry, entry.get("name"), entry.get("error")) for entry in _listed_in(message)
-    ]
+def _scopes(places: list[dict[str, Any]], contexts: list[Any]) -> tuple[str, ...]:
+    """The scopes that are told under a name, else those of a sentence."""
+    named = list(filter(word_of, _texts([*places, *contexts], *_SCOPES)))
+    if not named:
+        sentences = (_SCOPES_IN_WORDS.search(text) for text in _texts(places, "message"))
+        parts = (part.strip(".") for told in sentences if told for part in _BETWEEN_SCOPES.split(told[1]))
+        named = [part for part in parts if word_of(part)]
+    return tuple(dict.fromkeys(named))
+
+
+def _property_errors(message: str, data: dict[str, Any], details: list[dict[str, Any]]) -> Iterator[PropertyError]:
+    """What an error says of properties: JSON lists inside its messages, its details, its context."""
+    listed, plain = [*_listed_in(message), *entries_of(data.get("validationResults"))], []
     for detail in details:
-        names = _texts([detail.get("context")], "propertyName", "propertyNames", "property")
-        fallback: Any = detail.get("name") or detail.get("in")
-        listed += [(detail, name, detail.get("code")) for name in [*names] or [fallback]]
-    for entry, name, code in listed:
-        found = PropertyError(text_of(name), word_of(code), text_of(entry.get("message")) or "")
-        # the list in the message and `errors` tell the same thing twice, in the same order
-        if (found.name, found.message) not in seen and (found.name or found.code):
-            seen.add((found.name, found.message))
-            yield found
+        inner = list(_listed_in(text_of(detail.get("message")) or ""))
+        listed += inner
+        plain += [] if inner else [detail]
+    found = [PropertyError(text_of(one.get("name")), *_code_and_words(one, "error")) for one in listed]
+    for detail in plain:
+        names: list[str | None] = [*_texts([detail.get("context")], *_PROPERTIES)]
+        names = names or [text_of(detail.get("name") or detail.get("in"))]
+        found += [PropertyError(name, *_code_and_words(detail, "code")) for name in names]
+    found += [PropertyError(name, None, message) for name in _texts([data.get("context")], *_PROPERTIES)]
+    yield from _each_once(found)
+
+
+def _code_and_words(entry: dict[str, Any], code: str) -> tuple[str | None, str]:
+    return word_of(entry.get(code)), text_of(entry.get("message")) or ""
+
+
+def _each_once(found: list[PropertyError]) -> Iterator[PropertyError]:
+    """A list in a message and the details tell the same thing twice, in the same order."""
+    seen: set[tuple[str | None, str]] = set()
+    for one in found:
+        if (one.name, one.message) not in seen and (one.name or one.code):
+            seen.add((one.name, one.message))
+            yield one
 
 
 def _listed_in(message: str) -> Iterable[dict[str, Any]]:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from airflow_provider_hubbatch.core.error_reply import NO_REPLY, ErrorReply, parse_error
+from airflow_provider_hubbatch.core.error_reply import NO_REPLY, NOT_JSON, ErrorReply, parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,6 +160,10 @@ SECONDLY_SECONDS = 1.1
 _MILLISECONDS_FROM = 100.0
 
 _ACCESS = frozenset({401, 403})
+_FIREWALL = (
+    "a firewall or a proxy answered, and not HubSpot's API. Check the connection's host and proxies, and whether rows "
+    "hold HTML or code that a firewall takes for an attack"
+)
 _REQUEST_TIMEOUT = 408
 _LOCKED = 423
 _TOO_MANY = 429
@@ -247,6 +251,8 @@ def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:
         return Stop(StopKind.UNAVAILABLE, _describe(failure))
     if failure.kind is not FailureKind.STATUS or status is None:
         return None
+    if status in _ACCESS and failure.error.message == NOT_JSON:
+        return Stop(StopKind.SETTINGS, f"{_describe(failure)}: {_FIREWALL}")
     if status in _ACCESS:
         return Stop(StopKind.ACCESS, _describe(failure))
     if status == _TOO_MANY:
@@ -322,6 +328,7 @@ def _describe(failure: Failure) -> str:
         words += " with a body that is not the JSON asked for"
     elif error.status is not None and error.category != f"HTTP_{error.status}":
         words += f" {error.category}"
-    if error.message and failure.quotable and failure.kind is not FailureKind.NONSENSE:
+    quotable = failure.quotable or error.message == NOT_JSON
+    if error.message and quotable and failure.kind is not FailureKind.NONSENSE:
         words += f": {error.message.rstrip('.')}"
     return f"[correlation {error.correlation_id}] {words}" if error.correlation_id else words

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, Done, Transport
-    from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.lookup import Lookup
@@ -420,9 +420,9 @@ class Sync:
             return
         emptied = not (reading.confirmed or reading.refused or reading.strays)
         if emptied:
-            self._count_refusal(replace(NO_ANSWER, correlation_id=parsed.correlation_id), requests=1)
+            self._count_refusal(_silence(parsed), requests=1)
         if emptied and group.searching and len(reading.unsaid) > 1:
-            self._search_silence(rest)
+            self._search_silence(rest, _silence(parsed))
             return
         if reading.unsaid:
             self._uncertain.update(item.row for item in reading.unsaid)
@@ -445,7 +445,7 @@ class Sync:
         for item, record in reading.written:
             self._settle_updated(item, job.named.get(record.id, record), shown=record)
         for item, record in reading.merged:
-            self._settle(_merged(item, record), item)
+            self._settle(_merged(item, record, parsed.correlation_id), item)
         for item, error in reading.refused:
             self._reject(item, error)
         unclear = []
@@ -459,30 +459,33 @@ class Sync:
         else:
             unclear += reading.unsaid
         if unclear:
-            self._after_silence(job, tuple(unclear))
+            self._after_silence(job, tuple(unclear), _silence(parsed))
 
-    def _after_silence(self, job: _ReadBack, unclear: tuple[Input, ...]) -> None:
+    def _after_silence(self, job: _ReadBack, unclear: tuple[Input, ...], silence: ErrorReply) -> None:
         """HubSpot has not said what became of these: once more, in parts if one of them may silence the others."""
         if job.resent:
-            self._settle_unanswered(unclear)
+            self._settle_unanswered(unclear, silence)
         elif job.emptied and len(unclear) > 1:
-            self._search_silence(isolation.Group(unclear))
+            self._search_silence(isolation.Group(unclear), silence)
         else:
             self._todo.append(_Update(isolation.Group(unclear, searching=job.emptied), resent=True))
 
-    def _search_silence(self, group: isolation.Group) -> None:
+    def _search_silence(self, group: isolation.Group, silence: ErrorReply) -> None:
         """One row may have emptied the reply for all: halve, as long as HubSpot speaks at all."""
         if self._state.streak.requests > isolation.MAX_SILENT_REPLIES:
-            self._settle_unanswered(group.all_inputs)
+            self._settle_unanswered(group.all_inputs, silence)
         else:
             self._add_groups([isolation.split(group, self._bad_share())])
 
-    def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorReply | None = None) -> None:
-        message = NO_ANSWER.message if error is None else f"{NO_ANSWER.message}; reading back: {error.category}"
-        what = {"category": NO_ANSWER.category, "message": message}
-        correlation_id = error.correlation_id if error else None
+    def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorReply) -> None:
+        """HubSpot never said what became of these.
+
+        :param error: its last reply: :data:`NO_ANSWER`, or why the records can't be read back.
+        """
+        why = "" if error.category == NO_ANSWER.category else f"; reading back: {error.category}"
+        what = {"category": NO_ANSWER.category, "message": NO_ANSWER.message + why}
         for item in inputs:
-            unknown = _outcome(item, Status.UNKNOWN, **what, correlation_id=correlation_id)
+            unknown = _outcome(item, Status.UNKNOWN, **what, correlation_id=error.correlation_id)
             self._settle(unknown, item)
 
     # --- refusals ----------------------------------------------------------------------------------------------
@@ -612,13 +615,19 @@ def _outcome(item: Input, status: Status, **what: Any) -> RowOutcome:
     return RowOutcome(row=item.row, id=item.given_id, status=status, values=values, **what)
 
 
-def _merged(item: Input, record: Record) -> RowOutcome:
+def _silence(reply: BatchReply) -> ErrorReply:
+    """A reply that says nothing of the rows, as an error."""
+    return replace(NO_ANSWER, correlation_id=reply.correlation_id)
+
+
+def _merged(item: Input, record: Record, correlation_id: str | None) -> RowOutcome:
     return _outcome(
         item,
         Status.REJECTED,
         record_id=record.id,
         category="OBJECT_MERGED",
         message=f"the record was merged into {record.id}: write to that id instead",
+        correlation_id=correlation_id,
     )
 
 
