@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.properties import (
+    NAMES_QUOTED,
+    KnownProperties,
+    describe_name,
+    did_you_mean,
+    is_name,
+    nearest,
+)
 from airflow_provider_hubbatch.core.values import (
     Converted,
     Converter,
@@ -25,32 +31,8 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.clearing import EmptyValues
 
-# Names of a list that a message quotes.
-_NAMES_QUOTED: Final = 20
-_NEAR: Final = 0.75
-_PUNCTUATION: Final = re.compile(r"[\W_]+")
-_LEAVE_OUT: Final = ": leave the column {!r} out (properties says which columns to write)"
-
-
-def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that was probably meant: another case or punctuation first, then a slip of the pen.
-
-    :returns: ``None`` where nothing is near.
-    """
-    folded: dict[str, str] = {}
-    for candidate in candidates:
-        folded.setdefault(_folded(candidate), candidate)
-    wanted = _folded(name)
-    found = [wanted] if wanted in folded else difflib.get_close_matches(wanted, folded, n=1, cutoff=_NEAR)
-    return folded[found[0]] if found else None
-
-
-def _folded(name: str) -> str:
-    return _PUNCTUATION.sub("", name.casefold())
-
-
-def _did_you_mean(name: str | None) -> str:
-    return f"; did you mean {name!r}?" if name else ""
+# Columns whose conversion is kept: as many as a sync may write, and not every key that ever comes up.
+_MOST_CONVERTERS: Final = 2_000
 
 
 def _raise_for(problems: Sequence[str], about: str) -> None:
@@ -88,24 +70,16 @@ class MappingSpec:
         :raises SettingsError: naming each setting that is wrong.
         """
         problems = []
-        if not _is_name(id_column):
-            problems.append(f"id_column must be a column's name, not {_kind(id_column)}")
-        if id_property is not None and not _is_name(id_property):
-            problems.append(f"id_property must be a property's name or None, not {_kind(id_property)}")
+        if not is_name(id_column):
+            problems.append(f"id_column must be a column's name, not {describe_name(id_column)}")
+        if id_property is not None and not is_name(id_property):
+            problems.append(f"id_property must be a property's name or None, not {describe_name(id_property)}")
         if null_values not in get_args(NullValues):
             problems.append("null_values must be 'skip' or 'clear'")
         problems += _properties_problems(properties)
         _raise_for(problems, "The settings are wrong")
         columns = None if properties is None else dict(_given_pairs(properties))
         return cls(id_column, id_property, columns, null_values)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _kind(value: Any) -> str:
-    return "an empty text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _properties_problems(properties: Any) -> Iterator[str]:
@@ -118,7 +92,7 @@ def _properties_problems(properties: Any) -> Iterator[str]:
         yield "properties is empty: name a column to write, or leave it out to write every column"
     pairs = _given_pairs(properties)
     names = [name for pair in pairs for name in pair]
-    if not all(map(_is_name, names)):
+    if not all(map(is_name, names)):
         yield "properties must hold names of columns and properties only: non-empty texts"
         return
     columns: dict[str, list[str]] = {}
@@ -154,9 +128,11 @@ def compile_mapping(
     :raises SettingsError: one, that lists every problem.
     """
     key = None if looked_up else spec.id_property
-    properties = _Properties(definitions or None, object_type, preflight=preflight, key=key, id_column=spec.id_column)
+    properties = KnownProperties(
+        definitions or None, object_type, preflight=preflight, key=key, id_column=spec.id_column
+    )
     problems = list(_column_problems(spec, chunk_columns))
-    problems += properties.id_problems(spec)
+    problems += properties.id_problems(spec.id_property)
     pairs = list(_pairs(spec, chunk_columns))
     meant_as_id = None if spec.id_column in chunk_columns else nearest(spec.id_column, _texts(chunk_columns))
     for column, name in pairs:
@@ -184,99 +160,15 @@ def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]
     names = _texts(columns)
     for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
         if wanted not in names:
-            quoted = ", ".join(names[:_NAMES_QUOTED]) + (", ..." if len(names) > _NAMES_QUOTED else "")
+            quoted = ", ".join(names[:NAMES_QUOTED]) + (", ..." if len(names) > NAMES_QUOTED else "")
             yield (
                 f"{setting} names the column {wanted!r}, which the rows don't have "
-                f"(they have: {quoted or 'none'}){_did_you_mean(nearest(wanted, names))}"
+                f"(they have: {quoted or 'none'}){did_you_mean(nearest(wanted, names))}"
             )
 
 
 def _texts(columns: Iterable[Any]) -> list[str]:
     return [column for column in columns if isinstance(column, str)]
-
-
-class _Properties:
-    """What is known of an object type's properties.
-
-    :param key: the property that requests name records by, whose values come from ``id_column``.
-    """
-
-    def __init__(
-        self,
-        definitions: Mapping[str, PropertyDefinition] | None,
-        object_type: str,
-        *,
-        preflight: bool,
-        key: str | None,
-        id_column: str,
-    ) -> None:
-        self.definitions = definitions
-        self.object_type = object_type
-        self.preflight = preflight
-        self._key = key
-        self._id_column = id_column
-
-    def get(self, name: str) -> PropertyDefinition | None:
-        return (self.definitions or {}).get(name)
-
-    def refusal(self, column: Any, name: Any) -> Invalid | None:
-        """Why this column can't be written to this property, whatever its values."""
-        if not _is_name(name):
-            reason = f"the column {column!r} can't be a property: its name is {_kind(name)}"
-            return Invalid("PROPERTY_DOESNT_EXIST", reason)
-        if name == RECORD_ID_PROPERTY:
-            reason = f"{name!r} can't be written: it is the record id (id_column={column!r} makes it name the record)"
-            return Invalid("READ_ONLY_VALUE", reason)
-        if name == self._key:
-            return Invalid("READ_ONLY_VALUE", self._renames(column))
-        if self.definitions is None or not self.preflight:
-            return None
-        definition = self.get(name)
-        if definition is None:
-            return Invalid("PROPERTY_DOESNT_EXIST", self.unknown(name, column))
-        why = _why_not_writable(definition)
-        return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}{_LEAVE_OUT.format(column)}") if why else None
-
-    def _renames(self, column: str) -> str:
-        """Why a column can't be written to the key: if a reply leaves a row open, its record is read back by it."""
-        return (
-            f"the column {column!r} can't be written to {self._key!r}, since this property names the records "
-            f"(id_property) and its values come from the column {self._id_column!r} (id_column). To change it, give "
-            f"record ids (id_property=None), or have the records looked up first (skip_unchanged='hubspot'); else "
-            f"leave the column {column!r} out (properties says which columns to write)"
-        )
-
-    def unknown(self, name: str, column: str | None = None) -> str:
-        """That there is no such property, and which one was probably meant."""
-        known = self.definitions or {}
-        labels = {definition.label: name for name, definition in known.items() if definition.label}
-        label = None if (near := nearest(name, known)) else nearest(name, labels)
-        source = f" (column {column!r})" if column not in {None, name} else ""
-        return f"{self.object_type} have no property {name!r}{source}{_did_you_mean(near or labels.get(label or ''))}"
-
-    def id_problems(self, spec: MappingSpec) -> Iterator[str]:
-        """Why the id property can't name records."""
-        name = spec.id_property
-        if name is None or name == RECORD_ID_PROPERTY or self.definitions is None:
-            return
-        definition = self.get(name)
-        if definition is None:
-            yield f"id_property: {self.unknown(name)}"
-        elif not definition.unique and not (name == "email" and is_contacts(self.object_type)):
-            unique = [known.name for known in self.definitions.values() if known.unique]
-            others = ", ".join(sorted(set(unique) - {RECORD_ID_PROPERTY})[:_NAMES_QUOTED])
-            yield (
-                f"id_property: {name!r} isn't unique, and HubSpot updates by unique properties only: give record ids"
-                f" (id_property=None){f', or one of: {others}' if others else ''}"
-            )
-
-
-def _why_not_writable(definition: PropertyDefinition) -> str | None:
-    if definition.archived:
-        return "is archived"
-    if definition.calculated:
-        return "is calculated by HubSpot"
-    return "is read-only" if definition.read_only else None
 
 
 class RowMapping:
@@ -285,7 +177,7 @@ class RowMapping:
     :param names: the properties that the first chunk's columns go to, in their order.
     """
 
-    def __init__(self, spec: MappingSpec, properties: _Properties, names: tuple[str, ...]) -> None:
+    def __init__(self, spec: MappingSpec, properties: KnownProperties, names: tuple[str, ...]) -> None:
         self.spec = spec
         self.names = names
         self._properties = properties
@@ -331,7 +223,9 @@ class RowMapping:
     def _converter(self, column: Any, name: Any) -> Converter:
         converter = self._converters.get(column)
         if converter is None:
-            converter = self._converters[column] = self._compiled(column, name)
+            converter = self._compiled(column, name)
+            if len(self._converters) < _MOST_CONVERTERS:
+                self._converters[column] = converter
         return converter
 
     def _compiled(self, column: Any, name: Any) -> Converter:

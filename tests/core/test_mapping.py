@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.definitions import PropertyDefinition, definitions_from_json
-from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping, nearest
+from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.properties import nearest
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sandbox.schema import seeded_properties
 
@@ -299,6 +300,16 @@ class TestPrepare:
         ]
         assert isinstance(entries[1], RowOutcome)
         assert "did you mean 'score'?" in str(entries[1].message)
+
+    def test_prepare_bounds_what_keys_without_end_cost(self) -> None:
+        """Keys that are values are refused row by row, each with its reason, and only the first with a suggestion."""
+        mapping = mapping_of(["id", "score"], complete=False)
+        entries = mapping.prepare(chunk_of(*({"id": n, f"scoer {n}": n} for n in range(3_000))))
+        reasons = [entry.message or "" for entry in entries if isinstance(entry, RowOutcome)]
+        assert len(reasons) == 3_000
+        assert all(f"have no property 'scoer {n}'" in reason for n, reason in enumerate(reasons))
+        assert ["did you mean" in reason for reason in reasons].count(True) <= 50
+        assert len(mapping._converters) <= 2_000
 
     def test_prepare_leaves_alone_what_a_later_chunk_lacks(self) -> None:
         """A column, even the id's, may be gone from a later chunk: its rows are judged by what they have."""
