@@ -45,6 +45,7 @@ class Completion:
     :param reply: HubSpot's reply, or ``None``.
     :param failure: why there is none.
     :param detail: the transport's words for that, without secrets.
+    :param correlation_id: of what HubSpot answered instead, when it was asked for an access token.
     :param crash: an exception that no retry helps against: it ends the sync.
     :param sent_at: seconds on the transport's clock, taken right before sending.
     :param ended_at: the same, taken once the whole reply had been read.
@@ -56,6 +57,7 @@ class Completion:
     reply: Reply | None = None
     failure: verdicts.FailureKind | None = None
     detail: str = ""
+    correlation_id: str | None = None
     crash: Exception | None = None
 
 
@@ -322,7 +324,8 @@ class Dispatcher:
         reply = completion.reply
         if reply is None:
             kind = completion.failure or verdicts.FailureKind.CUT
-            return verdicts.Failure(kind, replace(NO_REPLY, message=completion.detail))
+            error = replace(NO_REPLY, message=completion.detail, correlation_id=completion.correlation_id)
+            return verdicts.Failure(kind, error)
         if 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own
             if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
                 return verdicts.failure_from_reply(reply)

@@ -37,7 +37,14 @@ _REASON = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 class RefreshUnansweredError(Exception):
-    """The token endpoint can't answer now: there is no token, and nothing was sent."""
+    """The token endpoint can't answer now: there is no token, and nothing was sent.
+
+    :param correlation_id: HubSpot's id of its reply.
+    """
+
+    def __init__(self, message: str, correlation_id: str | None = None) -> None:
+        super().__init__(message)
+        self.correlation_id = correlation_id
 
 
 class Token(Protocol):
@@ -145,10 +152,11 @@ class OAuthToken:
 
     def _read(self, asked_at: float, reply: Reply) -> None:
         if reply.status >= 500 or reply.status in _PASSING:  # noqa: PLR2004 - HTTP's own
-            raise RefreshUnansweredError(f"the token endpoint answered {reply.status}")
+            message = f"the token endpoint answered {reply.status}"
+            raise RefreshUnansweredError(message, parse_error(reply).correlation_id)
         data = protocol.decode(reply.body)
         if reply.status == 200 and not isinstance(data, dict):  # noqa: PLR2004 - HTTP's own
-            raise RefreshUnansweredError("the token endpoint's answer is no JSON object")
+            raise RefreshUnansweredError("the token endpoint's answer is no JSON object", reply.correlation_id)
         token = data.get("access_token") if isinstance(data, dict) else None
         if reply.status != 200 or not isinstance(token, str) or not _TOKEN.fullmatch(token):  # noqa: PLR2004
             raise _refused(reply, data)

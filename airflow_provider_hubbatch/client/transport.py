@@ -80,13 +80,14 @@ class Senders:
 
     def _send(self, tag: int, request: Request) -> Completion:
         sent_at = time.monotonic()
-        has_token = False
+        has_token, correlation_id = False, None
         try:
             headers = {"Authorization": self._token.authorization()}
             has_token, sent_at = True, time.monotonic()
             reply = without_secrets(self._exchange(request, headers), self._token.secrets())
         except RefreshUnansweredError as error:
             failure, detail = FailureKind.REFUSED, f"no access token: {error}"
+            correlation_id = error.correlation_id
         except NoReplyError as error:
             failure, detail = error.kind, str(error)
             if not has_token:  # the request itself never left
@@ -96,7 +97,7 @@ class Senders:
             return Completion(tag, sent_at, time.monotonic(), crash=error)
         else:
             return Completion(tag, sent_at, time.monotonic(), reply=reply)
-        return Completion(tag, sent_at, time.monotonic(), failure=failure, detail=detail)
+        return Completion(tag, sent_at, time.monotonic(), failure=failure, detail=detail, correlation_id=correlation_id)
 
 
 class Channel:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.http import NoReplyError
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
-from airflow_provider_hubbatch.core.verdicts import FailureKind
-from airflow_provider_hubbatch.exceptions import AuthenticationError
+from airflow_provider_hubbatch.core.verdicts import FailureKind, RetryPolicy
+from airflow_provider_hubbatch.exceptions import AuthenticationError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
 
@@ -138,6 +139,22 @@ def test_oauth_waits_for_a_token_endpoint_that_is_down(monkeypatch: pytest.Monke
         assert report.summary()["updated"] == 250
         assert len(refreshes(hubspot)) == 4
         assert {one.status for one in hubspot.requests if one.path != TOKEN_PATH} == {200}
+
+
+def test_oauth_a_token_endpoint_that_stays_down_is_told_with_its_correlation_id(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What HubSpot's support asks for is in the exception, though the request itself never left."""
+    with HubSpotSandbox() as hubspot:
+        hubspot.faults.add("status", status=503, path="/oauth/", count=None)
+        settings = connected(monkeypatch, hubspot).client.settings
+        policy = RetryPolicy(max_elapsed_seconds=0.2, backoff_cap_seconds=0.1)
+        client = HubSpotClient(settings, user_agent="test", policy=policy)
+        with pytest.raises(UnavailableError, match="the token endpoint answered 503") as caught:
+            client.account()
+        assert caught.value.correlation_id
+        assert caught.value.correlation_id in str(caught.value)
+        assert {one.path for one in hubspot.requests} == {TOKEN_PATH}
 
 
 class Clock:
