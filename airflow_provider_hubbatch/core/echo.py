@@ -59,6 +59,9 @@ def _is_taken(name: str, ours: str, theirs: str, definition: PropertyDefinition 
         return True
     if definition is not None and definition.type in _EXACT:
         return False
+    is_phone = definition is not None and "phone" in (definition.type + definition.field_type)
+    if _PHONE.fullmatch(ours) and (is_phone or "+" in theirs):
+        return _same_phone(ours, theirs)
     return _same_text(name, ours, theirs)
 
 
@@ -81,11 +84,14 @@ def _same_number_or_time(ours: str, theirs: str) -> bool:
         return False
 
 
+def _same_phone(ours: str, theirs: str) -> bool:
+    """Whether only punctuation and the country code differ."""
+    national = _NOT_A_DIGIT.sub("", ours).lstrip("0")
+    return bool(national) and _NOT_A_DIGIT.sub("", theirs).endswith(national)
+
+
 def _same_text(name: str, ours: str, theirs: str) -> bool:
-    """Whether only punctuation, case, mark-up, a URL's scheme or a phone number's country code differ."""
-    if _PHONE.fullmatch(ours) and "+" in theirs:
-        national = _NOT_A_DIGIT.sub("", ours).lstrip("0")
-        return bool(national) and _NOT_A_DIGIT.sub("", theirs).endswith(national)
+    """Whether only punctuation, case, mark-up or a URL's scheme differ."""
     if name == "domain":  # of a company: HubSpot keeps the host of a URL
         ours = _BEFORE_HOST.sub("", ours, count=1).partition("/")[0]
     folded = _folded(ours)

@@ -84,6 +84,12 @@ def test_what_is_only_written_otherwise_is_taken(name: str, sent: str, shown: An
     assert told({name: sent, "other": "x"}, {name: shown, "other": "x"}, defined=defined) == ()
 
 
+def test_a_phone_number_without_its_blanks_is_taken() -> None:
+    """HubSpot formats what the definition says is a phone number, with a country code or without."""
+    assert told({"phone": "555 01-99"}, {"phone": "5550199"}) == ()
+    assert told({"phone": "555 01-99"}, {"phone": "5550198"}) == ("phone",)
+
+
 @pytest.mark.parametrize(("name", "sent", "shown"), OTHERWISE)
 @pytest.mark.parametrize("defined", [True, False])
 def test_another_value_is_named(name: str, sent: str, shown: Any, defined: bool) -> None:
