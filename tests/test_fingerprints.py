@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -259,21 +260,21 @@ def sent(path: Path, rows: Iterable[tuple[str, str]]) -> set[str]:
     [
         lambda content: content[:-1],
         lambda content: content[: len(content) // 2],
-        lambda _: b"",
-        lambda _: b"\n",
         lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda content: content.replace(b'"records":2', b'"records":1'),
         lambda content: content.replace(b'"records":2', b'"records":-1'),
         lambda content: content.replace(b'"portal":1', b'"portal":2'),
         lambda content: content.replace(b'"contacts"', b'"companies"'),
         lambda content: content.replace(b"fingerprints 2", b"fingerprints 9"),
-        lambda _: b"id,city\n1,Wien\n",
-        lambda content: b"[1, 2]\n" + content,
-        lambda _: bytes(range(256)) * 20,
+        lambda content: content + b"more",
+        lambda content: content.replace(b'"records":2', b'"records":2.0'),
+        lambda content: content.replace(b'"records":2', b'"records":true'),
+        lambda content: content.replace(b'"records":2', b'"records":99999999999999999999'),
+        lambda content: content.split(b"\n")[0].ljust(100_000),
     ],
 )
-def test_a_damaged_or_foreign_file_is_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any) -> None:
-    """A file that isn't whole, or of another account, object type or program, is ignored with a warning."""
+def test_a_damaged_file_is_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Any) -> None:
+    """A file that isn't whole, or of another account, object type or version, is ignored with a warning."""
     path = tmp_path / "state"
     rows = [("1", "a"), ("2", "b")]
     write(path, rows)
@@ -283,6 +284,108 @@ def test_a_damaged_or_foreign_file_is_ignored(tmp_path: Path, caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         assert sent(path, rows) == {"1", "2"}
     assert "is ignored, and every row is sent" in caplog.text
+
+
+FOREIGN = [
+    b"id,city\n1,Wien\n",
+    b"\n",
+    b"[1, 2]\n",
+    b'{"id": 1}\n',
+    bytes(range(256)) * 20,
+    b'{"format":"airflow-provider',
+    b"x" * 10_000_000,
+]
+
+
+@pytest.mark.parametrize("content", FOREIGN, ids=lambda content: repr(content[:20]))
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_file_that_is_not_ours_is_never_replaced(tmp_path: Path, content: bytes, writes: bool) -> None:
+    """A file of another program, named by mistake, stops the sync before it writes; the message names the path."""
+    path = tmp_path / "customers.csv"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"skip_unchanged: .*customers\.csv is no file of this .* another path"):
+        Fingerprints(str(path), OWNER, writes=writes).load()
+    assert path.read_bytes() == content
+
+
+def test_the_rows_own_file_is_never_replaced(sandbox: HubSpotSandbox, tmp_path: Path) -> None:
+    """Given for both, the file with the rows stays, and nothing is sent."""
+    path = tmp_path / "customers.csv"
+    path.write_text("id,city\n1,Wien\n")
+    with pytest.raises(SettingsError, match="skip_unchanged"):
+        sync(str(path), path)
+    assert path.read_text() == "id,city\n1,Wien\n"
+    assert updates(sandbox) == []
+
+
+def test_an_empty_file_may_be_replaced(tmp_path: Path) -> None:
+    """As ``touch`` or ``mktemp`` make it."""
+    path = tmp_path / "state"
+    path.touch()
+    write(path, [("1", "a")])
+    assert sent(path, [("1", "a")]) == set()
+
+
+@pytest.mark.parametrize("content", ["my notes", "0123456789abcdef0", "{}"])
+def test_a_note_beside_it_that_is_not_ours_is_never_replaced(tmp_path: Path, content: str) -> None:
+    """Nor is the small file that stands beside the state while a sync is under way."""
+    note = tmp_path / ".state.under-way"
+    note.write_text(content)
+    prints = Fingerprints(str(tmp_path / "state"), OWNER)
+    with pytest.raises(SettingsError, match=r"skip_unchanged: .*under-way"):
+        prints.load()
+    assert note.read_text() == content
+
+
+def test_a_device_is_not_read(tmp_path: Path) -> None:
+    """What has no end is no file of ours."""
+    for name in ("zero", "pipe"):
+        path = tmp_path / name
+        if name == "zero":
+            path.symlink_to("/dev/zero")
+        else:
+            os.mkfifo(path)
+        with pytest.raises(SettingsError, match="skip_unchanged"):
+            Fingerprints(str(path), OWNER).load()
+
+
+def test_a_file_that_can_not_be_read_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows whose it is: every row is sent, the file stays as it is, and isn't believed afterwards."""
+    path = tmp_path / "state"
+    write(path, [("1", "a")])
+    before = path.read_bytes()
+
+    def fails(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    prints = Fingerprints(str(path), OWNER)
+    with monkeypatch.context() as patch:
+        patch.setattr("fsspec.implementations.local.LocalFileSystem._open", fails)
+        prints.load()
+    (item,) = prints.leave_out_unchanged([make_input(0, "1", {"a": "b"})])
+    assert isinstance(item, Input)
+    prints.note(RowOutcome(0, "1", Status.UPDATED, "1"))
+    prints.save()
+    assert path.read_bytes() == before
+    assert "can't be read (PermissionError)" in caplog.text
+    assert sent(path, [("1", "a")]) == {"1"}
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    """Whatever the umask says."""
+    before = os.umask(0o000)
+    try:
+        path = tmp_path / "state"
+        prints = Fingerprints(str(path), OWNER)
+        prints.load()
+        prints.leave_out_unchanged([make_input(0, "1", {"a": "b"})])
+        assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
+        prints.save()
+        assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
 
 
 def test_a_killed_sync_makes_the_next_one_send_everything(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

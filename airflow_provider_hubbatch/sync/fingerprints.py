@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources.paths import show_path
+from airflow_provider_hubbatch.sync.storage import make_private, size_of, start_of, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +35,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MAGIC = "airflow-provider-hubbatch fingerprints 2"
+
+# What a file of ours begins with, whatever its version
+_MAGIC_START = b'{"format":"airflow-provider-hubbatch fingerprints '
+
+# Its first line is shorter; a file whose first line isn't is damaged.
+_MAX_HEAD_BYTES = 4_096
+
+# What stands in the file beside it: also as much of it as a process wrote that was killed then
+_MARK = re.compile(rb"[0-9a-f]{0,16}")
 _WORD = np.dtype("<u8")
 _WORDS = 3
 BYTES_A_RECORD = _WORDS * _WORD.itemsize
@@ -64,6 +75,7 @@ class Fingerprints:
         self._writes = writes
         self._by_record_id = owner.get("id_property") is None
         self._mark = ""
+        self._unreadable = False
         self._keys, self._prints, self._records = _columns(b"", 0)
         self._touched = np.zeros(0, bool)
         self._under_way: dict[int, tuple[int, int]] = {}
@@ -72,20 +84,21 @@ class Fingerprints:
     def load(self) -> None:
         """Read the file; one that is damaged, or of another destination, is ignored with a warning.
 
-        :raises SettingsError: the path is that of a folder.
+        :raises SettingsError: what is there isn't ours, and would be replaced at the end.
         """
         try:
-            content = self._path.read_bytes() if self._path.exists() else None
-            left_behind = self._under_way_path.exists()
-        except IsADirectoryError as error:
-            raise SettingsError(f"skip_unchanged: {self._shown} is a folder: give the path of a file") from error
+            content = self._read()
+            left_behind = self._is_marked()
+        except SettingsError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever the storage raises: then every row is sent
+            self._unreadable = True
             self._ignore(f"it can't be read ({type(error).__name__})")
             return
         if content is None:
             log.info("No earlier sync is remembered in %s: every row is sent", self._shown)
             return
-        why_not = self._take(content)
+        why_not = self._take(*content)
         if why_not is None and left_behind:
             why_not = "the sync before was killed, or another one is under way"
             self._keys, self._prints, self._records = _columns(b"", 0)
@@ -134,20 +147,21 @@ class Fingerprints:
         for key, _ in self._under_way.values():  # nobody waited for their outcome
             self._events.add((key, _FORGOTTEN, _NO_RECORD))
         self._under_way.clear()
+        if self._unreadable:
+            self._warn_not_remembered(f"{self._shown} couldn't be read before, so that it isn't replaced")
+            return
         try:
-            if self._under_way_path.read_text() == self._mark:
+            if start_of(self._under_way_path, 64) == self._mark.encode():
                 self._replace_file()
                 self._under_way_path.unlink()
                 return
-        except FileNotFoundError:
-            pass
         except Exception as error:  # noqa: BLE001 - whatever the storage raises
             self._warn_not_remembered(f"{self._shown} can't be written ({type(error).__name__})")
             return
         self._warn_not_remembered(f"another sync has used {self._shown} at the same time")
         with suppress(Exception):
             # so that the other one doesn't remember anything either, or nobody what it has
-            self._under_way_path.write_text(self._mark)
+            write_private(self._under_way_path, self._mark.encode())
 
     @property
     def _shown(self) -> str:
@@ -157,36 +171,67 @@ class Fingerprints:
         self._mark = secrets.token_hex(8)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._under_way_path.write_text(self._mark)
+            write_private(self._under_way_path, self._mark.encode())
         except (OSError, ValueError, ImportError) as error:
             self._mark = ""
             raise SettingsError(
                 f"skip_unchanged: {self._shown} can't be written: {type(error).__name__}: {error}"
             ) from error
 
-    def _take(self, content: bytes) -> str | None:
+    def _read(self) -> tuple[bytes, bytes] | None:
+        """The file's first line and what follows it; ``None`` if there is no file, or an empty one.
+
+        What follows is read only if it has the length that the first line says.
+
+        :raises SettingsError: it is no file of ours.
+        """
+        try:
+            size = size_of(self._path)
+        except IsADirectoryError as error:
+            raise SettingsError(f"skip_unchanged: {self._shown} is a folder: give the path of a file") from error
+        except ValueError as error:
+            raise SettingsError(f"skip_unchanged: {self._shown}: {error}: give another path") from error
+        if not size:
+            return None
+        with self._path.open("rb") as file:
+            start = file.read(_MAX_HEAD_BYTES)
+            if not start.startswith(_MAGIC_START):
+                raise SettingsError(
+                    f"skip_unchanged: {self._shown} is no file of this package, and would be replaced: give another "
+                    "path, or remove it if it may go"
+                )
+            head, _, body = start.partition(b"\n")
+            if len(head) + 1 + BYTES_A_RECORD * _records(_said(head)) == size:
+                body += file.read(size - len(start))
+        return head, body
+
+    def _is_marked(self) -> bool:
+        """Whether a sync before has left the small file behind that says that it is under way.
+
+        :raises SettingsError: something else has its name.
+        """
+        mark = start_of(self._under_way_path, 64)
+        if mark is not None and not _MARK.fullmatch(mark):
+            raise SettingsError(
+                f"skip_unchanged: {show_path(self._under_way_path)} is no file of this package, and would be replaced: "
+                "give another path, or remove it if it may go"
+            )
+        return mark is not None
+
+    def _take(self, head: bytes, body: bytes) -> str | None:
         """Take in a file's content.
 
         :returns: why it is ignored, if it is.
         """
-        length = content.find(b"\n")
-        try:
-            said = orjson.loads(content[: max(length, 0)])
-        except ValueError:
-            said = None
-        if not isinstance(said, dict) or said.get("format") != _MAGIC:
+        said = _said(head)
+        if said.get("format") != _MAGIC:
             return "it is damaged, or no file of this version"
         if said.get("portal") is None or said["portal"] != self._owner["portal"]:
             return "it is of another HubSpot account, or HubSpot doesn't tell whose token this is"
         if any(said.get(name) != value for name, value in self._owner.items()):
             return "it is of another object type or id property"
-        body = memoryview(content)[length + 1 :]
-        records = said.get("records")
-        if (
-            not isinstance(records, int)
-            or len(body) != BYTES_A_RECORD * records
-            or said.get("checksum") != _checksum(body)
-        ):
+        records = _records(said)
+        if len(body) != BYTES_A_RECORD * records or said.get("checksum") != _checksum(body):
             return "it is damaged"
         self._keys, self._prints, self._records = _columns(body, records)
         return None
@@ -210,7 +255,9 @@ class Fingerprints:
         head = orjson.dumps({**self._owner, "records": len(columns[0]), "checksum": _checksum(body)})
         temporary = self._path.parent / f".{self._path.name}.{self._mark}"
         try:
-            temporary.write_bytes(head + b"\n" + body)
+            make_private(temporary)
+            with temporary.open("wb") as file:
+                file.writelines((head, b"\n", body))
             self._path.fs.mv(temporary.path, self._path.path)
         except BaseException:
             with suppress(Exception):
@@ -289,3 +336,18 @@ def _word_of_record(record_id: str) -> int:
 
 def _checksum(body: bytes | memoryview) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _said(head: bytes) -> dict[str, Any]:
+    """What a file's first line says; nothing, where it is damaged."""
+    try:
+        said = orjson.loads(head)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _records(said: Mapping[str, Any]) -> int:
+    """How many records a file says that it has; -1 for anything that can't be."""
+    records = said.get("records")
+    return records if isinstance(records, int) and not isinstance(records, bool) and records >= 0 else -1
