@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import gzip
 import socket
-import ssl
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from airflow_provider_hubbatch.client.http import Http, SendOptions
 from airflow_provider_hubbatch.client.settings import DEFAULT_TIMEOUT_SECONDS
@@ -25,6 +19,7 @@ from airflow_provider_hubbatch.core.protocol import Request
 from airflow_provider_hubbatch.core.verdicts import FailureKind
 from airflow_provider_hubbatch.exceptions import SettingsError
 from tests.raw_server import http_reply, serving
+from tests.tls import self_signed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,31 +258,9 @@ def test_transport_ends_a_body_that_trickles(framing: bytes) -> None:
     assert completion.failure is FailureKind.TIMEOUT
 
 
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    """A server's TLS with a certificate that nobody vouches for."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    pem = folder / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(encoding)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
-
-
 def test_transport_does_not_trust_an_unknown_certificate(tmp_path: Path) -> None:
     """A certificate that nobody vouches for ends the exchange before anything is sent, as a TLS failure."""
-    context, received = _self_signed(tmp_path), []
+    context, received = self_signed(tmp_path).server_context(), []
     listener = socket.create_server(("127.0.0.1", 0))
 
     def greet() -> None:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
+from tests.tls import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,25 +186,8 @@ def test_button_hubspot_down_or_throttling(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[str, Path, list[bytes]]]:
     """A server with a certificate that nobody vouches for: its URL, the certificate, what it was sent."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, keys = tmp_path / "ca.pem", tmp_path / "server.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    keys.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + pem.read_bytes()
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(keys)
+    certificate = self_signed(tmp_path)
+    context, pem = certificate.server_context(), certificate.ca
     received: list[bytes] = []
     listener = socket.create_server(("127.0.0.1", 0))
 
