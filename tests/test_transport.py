@@ -22,6 +22,7 @@ from tests.raw_server import http_reply, serving
 from tests.tls import self_signed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_hubbatch.client.dispatcher import Completion
@@ -235,27 +236,45 @@ def test_transport_stops_a_body_that_unpacks_without_end() -> None:
     assert (completion.reply, completion.failure) == (None, FailureKind.CUT)
 
 
-@pytest.mark.parametrize(
-    "framing",
-    [
-        b"Transfer-Encoding: chunked",
-        b"Content-Length: 1000",
-    ],
-)
-def test_transport_ends_a_body_that_trickles(framing: bytes) -> None:
-    """A body that comes byte by byte is given up after twice the timeout."""
-    chunked = b"chunked" in framing
+TRICKLES: dict[str, tuple[bytes, bytes]] = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+    "body without an end": (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+}
+
+
+def trickling(first: bytes, again: bytes) -> Callable[[socket.socket], None]:
+    """Send these bytes, then others every 50 ms, for half a minute: never long enough apart for a timeout."""
 
     def trickle(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
-        for _ in range(30):
-            if server.done.wait(0.1):
-                return
-            connection.sendall(b"1\r\nx\r\n" if chunked else b"x")
+        connection.sendall(first)
+        for _ in range(600):
+            connection.sendall(again)
+            time.sleep(0.05)
+        connection.shutdown(socket.SHUT_RDWR)
 
-    with serving(trickle) as server:
+    return trickle
+
+
+@pytest.mark.parametrize("part", TRICKLES)
+def test_transport_ends_a_reply_that_trickles(part: str) -> None:
+    """A reply that comes byte by byte, whichever part of it, has no more time than any other: the whole request ends
+    in a timeout, after that to connect and twice that to wait.
+    """
+    with serving(trickling(*TRICKLES[part])) as server:
         completion = send(server.url, timeout_seconds=(0.4, 0.4))
     assert completion.failure is FailureKind.TIMEOUT
+
+
+def test_transport_ends_a_proxy_that_trickles() -> None:
+    """The same of a proxy that is asked for a tunnel: then nothing was sent."""
+    with serving(trickling(b"HTTP/1.1 200 Fine\r\n", b"X: y\r\n")) as proxy:
+        completion = send("https://hubspot.invalid", proxy=proxy.url, timeout_seconds=(0.4, 0.4))
+    assert completion.failure is FailureKind.REFUSED
 
 
 def test_transport_does_not_trust_an_unknown_certificate(tmp_path: Path) -> None:
