@@ -54,6 +54,16 @@ class HubSpotError(Exception):
         self.correlation_id = correlation_id
         self.report = report
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With all its attributes: other processes, such as a pool's, get exceptions pickled."""
+        return _unpickled, (type(self), self.args, vars(self))
+
+
+def _unpickled(kind: type[HubSpotError], args: tuple[Any, ...], attributes: dict[str, Any]) -> HubSpotError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(attributes)
+    return error
+
 
 def _shorten(message: str) -> str:
     if len(message) <= MAX_MESSAGE_CHARACTERS:

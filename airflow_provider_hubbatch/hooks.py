@@ -47,6 +47,17 @@ class HubSpotHook(HttpHook):
         self._client: HubSpotClient | None = None
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of: the client belongs to this process, and has secrets."""
+        own = vars(HubSpotHook())
+        added = {name: value for name, value in vars(self).items() if name not in own}
+        return {**added, "hubspot_conn_id": self.hubspot_conn_id, "method": self.method}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A hook of the same connection, which reads it anew."""
+        HubSpotHook.__init__(self, state["hubspot_conn_id"])
+        vars(self).update(state)
+
     # --- the connection form -----------------------------------------------------------------------------------
 
     @classmethod
@@ -96,8 +107,7 @@ class HubSpotHook(HttpHook):
         session.trust_env = False  # what the environment says is in the options; no netrc in place of the token
         self._configure_session_from_mount_adapters(session)
         session.headers.update({"User-Agent": user_agent(), "Content-Type": "application/json"})
-        session.headers.update({"Authorization": client.token.authorization(), **(headers or {})})
-        client.mask_secrets()
+        session.headers.update({"Authorization": client.authorization(), **(headers or {})})
         session.verify, session.cert = options.verify, options.cert
         session.proxies = {"all": options.proxy} if options.proxy else {}
         self.merged_extra = {"timeout": options.timeout_seconds, "allow_redirects": False, **(extra_options or {})}
@@ -109,7 +119,8 @@ class HubSpotHook(HttpHook):
         :raises RequestRefusedError: the status is no 2xx.
         """
         if not 200 <= response.status_code < 300:  # noqa: PLR2004 - HTTP's own
-            error = parse_error(protocol.Reply(response.status_code, response.headers, response.content))
+            reply = protocol.Reply(response.status_code, response.headers, response.content)
+            error = parse_error(self.client.redactor.reply(reply))
             raise RequestRefusedError(
                 f"HubSpot answered {response.status_code} {error.category}",
                 status=response.status_code,

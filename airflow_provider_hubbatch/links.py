@@ -11,6 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
+from airflow_provider_hubbatch.core.redact import show_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,7 +86,7 @@ def account_address(account: Mapping[str, Any]) -> str:
 
 def folder_address(results_path: Any) -> str:
     """The page of a folder in its storage's own console."""
-    parts = urlsplit(str(results_path or ""))
+    parts = urlsplit(show_path(results_path or ""))
     bucket, prefix = quote(parts.netloc.rpartition("@")[2]), quote(parts.path.strip("/"))
     match parts.scheme:
         case "s3" | "s3a" | "s3n":

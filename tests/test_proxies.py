@@ -102,14 +102,14 @@ def tunnel(listening: Callable[..., Listener], to_port: int, context: ssl.SSLCon
     """
 
     def handle(connection: socket.socket) -> None:
-        secured = context.wrap_socket(connection, server_side=True) if context else connection
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += secured.recv(65_536)
-        proxy.seen.append(head)
-        secured.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with socket.create_connection(("127.0.0.1", to_port)) as target:
-            relay(secured, target)
+        with context.wrap_socket(connection, server_side=True) if context else connection as secured:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += secured.recv(65_536)
+            proxy.seen.append(head)
+            secured.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", to_port)) as target:
+                relay(secured, target)
 
     proxy = listening(handle)
     return proxy

@@ -16,6 +16,7 @@ from airflow_provider_hubbatch.client.settings import DEFAULT_TIMEOUT_SECONDS
 from airflow_provider_hubbatch.client.tokens import FixedToken
 from airflow_provider_hubbatch.client.transport import Channel, Senders
 from airflow_provider_hubbatch.core.protocol import Request
+from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.core.verdicts import FailureKind
 from airflow_provider_hubbatch.exceptions import SettingsError
 from tests.raw_server import http_reply, serving
@@ -43,15 +44,11 @@ class Tokens:
         """The next one."""
         return f"Bearer {self._left.pop(0)}"
 
-    def secrets(self) -> list[str]:
-        """Those that are left."""
-        return self._left
-
 
 def transport_to(url: str, *, token: Token = TOKEN, **options: Any) -> Channel:
     """The transport under test."""
     options = {"timeout_seconds": (2.0, 5.0), **options}
-    return Senders(Http(SendOptions(base_url=url, **options), {}).exchange, token).channel()
+    return Senders(Http(SendOptions(base_url=url, **options), {}).exchange, token, Redactor()).channel()
 
 
 def send(url: str, path: str = "/crm", body: bytes | None = b"{}", **options: Any) -> Completion:
@@ -117,7 +114,7 @@ def test_transport_sends_side_by_side_and_reuses_connections() -> None:
 def test_transport_gives_each_channel_its_own_replies() -> None:
     """Two syncs share threads and connections, and each is told of its own requests only."""
     with serving(OK) as server:
-        senders = Senders(Http(SendOptions(base_url=server.url), {}).exchange, TOKEN)
+        senders = Senders(Http(SendOptions(base_url=server.url), {}).exchange, TOKEN, Redactor())
         channels = [senders.channel() for _ in range(2)]
         for tag, channel in enumerate(channels):
             for number in range(5):

@@ -12,14 +12,15 @@ from urllib.parse import unquote
 
 from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
 from airflow_provider_hubbatch.client.environment import send_options
-from airflow_provider_hubbatch.client.http import Http
+from airflow_provider_hubbatch.client.http import Http, NoReplyError, proxy_secrets
 from airflow_provider_hubbatch.client.pace import Pace
-from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken
+from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.client.transport import Senders
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_usage
 from airflow_provider_hubbatch.core.rate_limit import Cap
+from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
@@ -64,6 +65,7 @@ class HubSpotClient:
     :param policy: how long a request is retried; ``None``: as long as a task waits.
     :param senders: what sends; ``None``: threads of its own.
     :ivar send_options: the transport settings, the environment's included.
+    :ivar redactor: takes the connection's secrets out of what others say.
     :raises SettingsError: the connection's settings can't work on this machine.
     """
 
@@ -83,9 +85,12 @@ class HubSpotClient:
         self._masked: set[str] = set()
         self._masking = threading.Lock()
         self.send_options = send_options(settings)
+        self.redactor = Redactor(settings.token, *proxy_secrets(self.send_options.proxy))
         http = Http(self.send_options, {"User-Agent": user_agent, **_HEADERS})
-        self.token: Token = FixedToken(settings.token) if settings.oauth is None else _oauth_token(settings, http)
-        self._senders = senders or Senders(http.exchange, self.token)
+        self.token: Token = FixedToken(settings.token)
+        if settings.oauth is not None:
+            self.token = _oauth_token(settings, settings.oauth, http, self.redactor)
+        self._senders = senders or Senders(http.exchange, self.token, self.redactor)
         self.mask_secrets()
 
     @property
@@ -122,10 +127,26 @@ class HubSpotClient:
             cap=None if requests_per_10_seconds is None else Cap(requests_per_10_seconds),
         )
 
+    def authorization(self) -> str:
+        """The value of the ``Authorization`` header, for requests that don't go through this client.
+
+        :raises AuthenticationError: HubSpot doesn't give a token.
+        :raises UnavailableError: it can't give one now.
+        """
+        try:
+            value = self.token.authorization()
+        except (RefreshUnansweredError, NoReplyError) as error:
+            reason = str(error)
+        else:
+            self.mask_secrets()
+            return value
+        # raised here, so that nothing of the refresh hangs on it
+        raise UnavailableError(f"HubSpot is not available: no access token: {reason}")
+
     def mask_secrets(self) -> None:
         """Tell of every secret that is new, such as a token that was refreshed."""
         with self._masking:
-            new = [secret for secret in self.token.secrets() if secret not in self._masked]
+            new = [secret for secret in self.redactor.secrets if secret not in self._masked]
             self._masked.update(new)
         for secret in new:
             self._mask(secret)
@@ -262,8 +283,10 @@ class HubSpotClient:
         return reply if isinstance(reply, dict) else {}
 
 
-def _oauth_token(settings: ConnectionSettings, http: Http) -> OAuthToken:
-    client_id, client_secret, refresh_token = settings.oauth or ("", "", "")
+def _oauth_token(
+    settings: ConnectionSettings, oauth: tuple[str, str, str], http: Http, redactor: Redactor
+) -> OAuthToken:
+    client_id, client_secret, refresh_token = oauth
 
     def post(path: str, form: bytes) -> protocol.Reply:
         request = protocol.Request("POST", path, form)
@@ -275,4 +298,5 @@ def _oauth_token(settings: ConnectionSettings, http: Http) -> OAuthToken:
         refresh_token=refresh_token,
         post=post,
         api_version=settings.api_version,
+        redactor=redactor,
     )

@@ -260,8 +260,7 @@ def _new_manager(proxy: str | None, kwargs: dict[str, Any]) -> urllib3.PoolManag
     if not proxy:
         return urllib3.PoolManager(**kwargs)
     url = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(url)
-    login = [unquote(part) for part in (parts.username, parts.password) if part is not None]
+    parts, login = urlsplit(url), _login(url)
     if not parts.hostname:
         raise LocationValueError("no host")
     if parts.scheme.lower().startswith("socks"):
@@ -269,8 +268,28 @@ def _new_manager(proxy: str | None, kwargs: dict[str, Any]) -> urllib3.PoolManag
 
         username, password = (*login, None, None)[:2]
         return SOCKSProxyManager(url, username, password, **kwargs)
-    headers = make_headers(proxy_basic_auth=":".join([*login, ""][:2])) if login else None
+    headers = make_headers(proxy_basic_auth=_basic(login)) if login else None
     return urllib3.ProxyManager(url, proxy_headers=headers, proxy_ssl_context=kwargs["ssl_context"], **kwargs)
+
+
+def _login(proxy: str) -> list[str]:
+    """Name and password of a proxy's URL, as far as it has them."""
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return [unquote(part) for part in (parts.username, parts.password) if part is not None]
+
+
+def _basic(login: list[str]) -> str:
+    return ":".join([*login, ""][:2])
+
+
+def proxy_secrets(proxy: str | None) -> list[str]:
+    """What nobody must see of a proxy's URL: its password, also as it is sent."""
+    try:
+        login = _login(proxy or "")
+        headers = make_headers(proxy_basic_auth=_basic(login)) if login else {}
+    except ValueError:  # it is no URL, and is told as that
+        return []
+    return [*login[1:], *(value.removeprefix("Basic ") for value in headers.values())]
 
 
 def _wrong_proxy(error: Exception) -> SettingsError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_hubbatch.core.protocol import Reply
+    from airflow_provider_hubbatch.core.redact import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _RENEW_IN_LAST_SHARE = 0.5
 # HubSpot: access tokens live 1,800 s; for a reply that doesn't say
 _DEFAULT_EXPIRES_IN_SECONDS = 1_800.0
 
-# Statuses of the token endpoint that time may mend: the request that needed the token is sent again.
+# Statuses of the token endpoint that may pass: the request that needed the token is sent again.
 _PASSING = frozenset({408, 423, 429})
 
 # What may follow "Bearer " and can be no second header.
@@ -53,9 +54,6 @@ class Token(Protocol):
     def authorization(self) -> str:
         """The header's value, valid now; may send a request and take as long. Called by many threads at once."""
 
-    def secrets(self) -> list[str]:
-        """Every secret seen so far, for Airflow's masker."""
-
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
@@ -67,10 +65,6 @@ class FixedToken:
         """The header's value."""
         return f"Bearer {self.value}"
 
-    def secrets(self) -> list[str]:
-        """The token."""
-        return [self.value]
-
 
 class OAuthToken:
     """The token of an OAuth app: refreshed by its ``expires_in``, once for all threads, and never because of a 401.
@@ -80,6 +74,7 @@ class OAuthToken:
     :param refresh_token: the account's consent.
     :param post: sends a form to a path of HubSpot's and gives the reply, whatever its status.
     :param api_version: of the token endpoint.
+    :param redactor: is told every secret.
     :ivar scopes: what the last reply says that the token may do; ``None``: it doesn't say.
     """
 
@@ -91,6 +86,7 @@ class OAuthToken:
         refresh_token: str,
         post: Callable[[str, bytes], Reply],
         api_version: str,
+        redactor: Redactor,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client_id = client_id
@@ -102,7 +98,8 @@ class OAuthToken:
         self._lock = threading.Lock()
         self._access_token = ""
         self._renew_at = float("-inf")
-        self._secrets = [client_secret, refresh_token]
+        self._redactor = redactor
+        redactor.add(client_secret, refresh_token)
         self._told = False
         self._asked = 0
         self._failure: Exception | None = None
@@ -112,7 +109,7 @@ class OAuthToken:
         """The header's value, of a token that is valid for a while yet.
 
         :raises AuthenticationError: HubSpot doesn't give one, and won't; asked once, it isn't asked again.
-        :raises RefreshUnansweredError: it can't give one now. Also ``requests``' own exceptions, as they come.
+        :raises RefreshUnansweredError: it can't give one now. Also :class:`NoReplyError`, as it comes.
         """
         asked_before = self._asked
         with self._lock:
@@ -120,10 +117,6 @@ class OAuthToken:
                 self._raise_failure(asked_before)
                 self._refresh()
             return f"Bearer {self._access_token}"
-
-    def secrets(self) -> list[str]:
-        """Client secret, refresh tokens and access tokens."""
-        return list(self._secrets)
 
     def _raise_failure(self, asked_before: int) -> None:
         """Whoever waited while a refresh failed shares its failure, instead of asking once more each."""
@@ -151,20 +144,21 @@ class OAuthToken:
         return urlencode(form).encode("ascii")
 
     def _read(self, asked_at: float, reply: Reply) -> None:
+        shown = self._redactor.reply(reply)  # what it says of a refusal is told
         if reply.status >= 500 or reply.status in _PASSING:  # noqa: PLR2004 - HTTP's own
             message = f"the token endpoint answered {reply.status}"
-            raise RefreshUnansweredError(message, parse_error(reply).correlation_id)
+            raise RefreshUnansweredError(message, parse_error(shown).correlation_id)
         data = protocol.decode(reply.body)
         if reply.status == 200 and not isinstance(data, dict):  # noqa: PLR2004 - HTTP's own
-            raise RefreshUnansweredError("the token endpoint's answer is no JSON object", reply.correlation_id)
+            raise RefreshUnansweredError("the token endpoint's answer is no JSON object", shown.correlation_id)
         token = data.get("access_token") if isinstance(data, dict) else None
         if reply.status != 200 or not isinstance(token, str) or not _TOKEN.fullmatch(token):  # noqa: PLR2004
-            raise _refused(reply, data)
+            raise _refused(shown, protocol.decode(shown.body))
         life = _seconds(data.get("expires_in"))
         self._access_token = token
         # counted from when it was asked for: HubSpot's clock began no earlier
         self._renew_at = asked_at + life - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
-        self._secrets.append(token)
+        self._redactor.add(token)
         scopes = data.get("scopes")
         self.scopes = frozenset(one for one in scopes if isinstance(one, str)) if isinstance(scopes, list) else None
         self._keep(data.get("refresh_token"))
@@ -174,7 +168,7 @@ class OAuthToken:
         if not isinstance(refresh_token, str) or refresh_token in ("", self._refresh_token):
             return
         self._refresh_token = refresh_token
-        self._secrets.append(refresh_token)
+        self._redactor.add(refresh_token)
         if not self._told:
             self._told = True
             log.warning(
@@ -187,7 +181,7 @@ _AUTHORIZE_AGAIN = (
     "the refresh token is wrong, revoked or of another app: install the app in the account again, and put the refresh "
     "token that it then gets into the connection"
 )
-_MENDS = {
+_REMEDIES = {
     "invalid_grant": _AUTHORIZE_AGAIN,
     "BAD_REFRESH_TOKEN": _AUTHORIZE_AGAIN,
     "BAD_CLIENT_ID": "client_id names no app",
@@ -201,7 +195,7 @@ def _refused(reply: Reply, data: Any) -> AuthenticationError:
     # both ways in which HubSpot answers here: {"status": "BAD_REFRESH_TOKEN", ...} and {"error": "invalid_grant", ...}
     words = [word for key in ("error", "status", "category") if isinstance(word := said.get(key), str)]
     reason = next((word for word in words if word != "error" and _REASON.fullmatch(word)), "no reason")
-    what = _MENDS.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
+    what = _REMEDIES.get(reason, "check client_id, client_secret and refresh_token in the connection's extra")
     return AuthenticationError(
         f"HubSpot doesn't refresh the OAuth token (HTTP {reply.status} {reason}): {what}",
         correlation_id=parse_error(reply).correlation_id,

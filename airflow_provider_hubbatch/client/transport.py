@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING
 from airflow_provider_hubbatch.client.dispatcher import Completion
 from airflow_provider_hubbatch.client.http import NoReplyError
 from airflow_provider_hubbatch.client.tokens import RefreshUnansweredError
-from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.verdicts import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_hubbatch.client.tokens import Token
-    from airflow_provider_hubbatch.core.protocol import Request
+    from airflow_provider_hubbatch.core.protocol import Reply, Request
+    from airflow_provider_hubbatch.core.redact import Redactor
 
 # A thread without work ends after this long: a hook has no end of its own, and must not keep threads for ever.
 _IDLE_SECONDS = 5.0
-
-# What is shorter would also be found where it is no secret.
-_SHORTEST_SECRET = 8
 
 _Job = tuple["Channel", int, "Request"]
 
@@ -33,11 +30,15 @@ class Senders:
 
     :param exchange: sends one request with these headers, and gives the reply.
     :param token: gives the value of the ``Authorization`` header before each request.
+    :param redactor: takes secrets out of every reply.
     """
 
-    def __init__(self, exchange: Callable[[Request, Mapping[str, str]], Reply], token: Token) -> None:
+    def __init__(
+        self, exchange: Callable[[Request, Mapping[str, str]], Reply], token: Token, redactor: Redactor
+    ) -> None:
         self._exchange = exchange
         self._token = token
+        self._redactor = redactor
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         # threads that wait for work, less the jobs that are there for them
@@ -84,7 +85,7 @@ class Senders:
         try:
             headers = {"Authorization": self._token.authorization()}
             has_token, sent_at = True, time.monotonic()
-            reply = without_secrets(self._exchange(request, headers), self._token.secrets())
+            reply = self._redactor.reply(self._exchange(request, headers))
         except RefreshUnansweredError as error:
             failure, detail = FailureKind.REFUSED, f"no access token: {error}"
             correlation_id = error.correlation_id
@@ -134,17 +135,3 @@ class Channel:
     def wake(self) -> None:
         """End a ``wait`` that is under way; safe in a signal handler."""
         self._completions.put(None)
-
-
-def without_secrets(reply: Reply, secrets: Iterable[str]) -> Reply:
-    """The reply without any secret that it repeats, as a proxy's page or a debugging server does: what it says gets
-    into outcomes and exceptions.
-    """
-    body, headers = reply.body, reply.headers
-    for secret in secrets:
-        if len(secret) < _SHORTEST_SECRET:
-            continue
-        body = body.replace(secret.encode(), b"***")
-        if any(secret in value for value in headers.values()):
-            headers = {name: value.replace(secret, "***") for name, value in headers.items()}
-    return reply if body is reply.body and headers is reply.headers else Reply(reply.status, headers, body)

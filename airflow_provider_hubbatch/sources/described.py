@@ -12,8 +12,8 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from airflow_provider_hubbatch.core.redact import show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources.paths import show_path
 
 if TYPE_CHECKING:
     import os

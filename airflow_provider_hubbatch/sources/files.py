@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import MISSING, Chunk
+from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import memory
 from airflow_provider_hubbatch.sources.columns import check_names, choose_columns
-from airflow_provider_hubbatch.sources.paths import FORMATS, show_path
+from airflow_provider_hubbatch.sources.paths import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -104,9 +105,11 @@ def _open(source: FileRows) -> IO[bytes]:
             return open(path, "rb")  # noqa: PTH123 - the caller closes it
         return _open_stored(path, source.conn_id)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise SettingsError(f"FileRows: there is no file {show(source)}.") from error
+        raise SettingsError(f"FileRows: there is no file {show(source)}.") from printable(error, path)
     except (ValueError, ImportError) as error:
-        raise SettingsError(f"FileRows can't open {show(source)}: {error}") from error
+        raise SettingsError(f"FileRows can't open {show(source)}: {show_error(error, path)}") from printable(
+            error, path
+        )
 
 
 def _open_stored(path: Any, conn_id: str | None) -> IO[bytes]:
@@ -120,7 +123,9 @@ def _open_stored(path: Any, conn_id: str | None) -> IO[bytes]:
         # the file system's open(), because the path's own wraps the file in something that is none to Arrow
         return stored.fs.open(stored.path, "rb")  # type: ignore[no-any-return]
     except AirflowNotFoundException as error:
-        raise SettingsError(f"FileRows can't open {show_path(path)!r}: {error}") from error
+        raise SettingsError(f"FileRows can't open {show_path(path)!r}: {show_error(error, path)}") from printable(
+            error, path
+        )
 
 
 def _read_parquet(source: FileRows, zipped: bool, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:

@@ -1,4 +1,4 @@
-"""Paths of files with rows: which they are, and how to show them."""
+"""Paths of files with rows: which they are, and what lineage calls them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import re
 from typing import Any, TypeGuard
 
+from airflow_provider_hubbatch.core.redact import show_path
 from airflow_provider_hubbatch.sources.memory import is_instance
 
 FORMATS = ("parquet", "csv", "jsonl")
 
 _PATH = re.compile(rf"[^\n]*\.({'|'.join(FORMATS)})(\.gz)?", re.IGNORECASE)
-# "user:password@" of a URL
-_PASSWORD = re.compile(r"://[^:/@]*+:[^/@]*+@")
 
 
 def is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
@@ -20,14 +19,6 @@ def is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
     if isinstance(value, str):
         return _PATH.fullmatch(value) is not None
     return isinstance(value, os.PathLike) or is_instance(value, "airflow.sdk.io.path", "ObjectStoragePath")
-
-
-def show_path(path: Any) -> str:
-    """A path without the password or the signature that a URL may carry."""
-    shown = _PASSWORD.sub("://***@", str(path))
-    scheme, separator, rest = shown.partition("://")
-    address, mark, query = rest.partition("?")
-    return f"{scheme}{separator}{address}?***" if mark and query else shown
 
 
 def dataset_of_path(path: Any) -> tuple[str, str]:

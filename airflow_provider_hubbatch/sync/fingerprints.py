@@ -23,8 +23,8 @@ import orjson
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources.paths import show_path
 from airflow_provider_hubbatch.sync.storage import make_private, size_of, start_of, write_private
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Fingerprints:
         try:
             self._path = ObjectStoragePath(path)
         except (ValueError, ImportError) as error:
-            raise SettingsError(f"skip_unchanged: {show_path(path)} can't be opened: {error}") from error
+            raise SettingsError(
+                f"skip_unchanged: {show_path(path)} can't be opened: {show_error(error, path)}"
+            ) from printable(error, path)
         self._under_way_path = self._path.parent / f".{self._path.name}.under-way"
         self._owner = {"format": _MAGIC, **owner}
         self._writes = writes
@@ -175,8 +177,9 @@ class Fingerprints:
         except (OSError, ValueError, ImportError) as error:
             self._mark = ""
             raise SettingsError(
-                f"skip_unchanged: {self._shown} can't be written: {type(error).__name__}: {error}"
-            ) from error
+                f"skip_unchanged: {self._shown} can't be written: {type(error).__name__}: "
+                f"{show_error(error, self._path)}"
+            ) from printable(error, self._path)
 
     def _read(self) -> tuple[bytes, bytes] | None:
         """The file's first line and what follows it; ``None`` if there is no file, or an empty one.

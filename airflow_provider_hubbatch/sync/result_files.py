@@ -18,8 +18,8 @@ import orjson
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_hubbatch.core.checkpoint import is_settled
+from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources.paths import show_path
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import RowOutcome
@@ -66,10 +66,11 @@ class ResultFiles:
                 if self._is_left_over(path.name):
                     path.unlink()
             self._unsettled.probe()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever its storage raises
             raise SettingsError(
-                f"results_path: the folder {show_path(self._folder)} can't be written: {type(error).__name__}: {error}"
-            ) from error
+                f"results_path: the folder {show_path(self._folder)} can't be written: {type(error).__name__}: "
+                f"{show_error(error, self._folder)}"
+            ) from printable(error, self._folder)
 
     def add(self, outcome: RowOutcome) -> None:
         """Write one outcome; rejected and unknown ones with their source row."""
@@ -176,7 +177,7 @@ def _storage_path(folder: str) -> ObjectStoragePath:
     """
     try:
         return ObjectStoragePath(folder)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever its storage raises
         raise SettingsError(
-            f"results_path: {show_path(folder)} is no folder: {type(error).__name__}: {error}"
-        ) from error
+            f"results_path: {show_path(folder)} is no folder: {type(error).__name__}: {show_error(error, folder)}"
+        ) from printable(error, folder)

@@ -23,6 +23,7 @@ from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import Chunk, Input
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.redact import show_error, show_path
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.exceptions import (
@@ -119,7 +120,9 @@ class BatchUpdateRun:
         self._seconds_before = 0.0
         self._kept_parts = 0
         self.report = SyncReport(
-            object_type=object_type, max_rejected=options.max_rejected, results_path=options.results_path
+            object_type=object_type,
+            max_rejected=options.max_rejected,
+            results_path=None if options.results_path is None else show_path(options.results_path),
         )
         self.timeline = LiveTimeline(self.report, options, publish)
         self.earlier = SyncReport(object_type=object_type)
@@ -350,7 +353,7 @@ class BatchUpdateRun:
         self._note_costs()
         self.timeline.tick()
         if self._files is not None and self._files.error is not None:
-            self.stop(_unwritten(self._files.error))
+            self.stop(_unwritten(self._files.error, self._options.results_path))
         if self._checkpoints is not None and self._checkpoints.due:
             self._save_checkpoint()
 
@@ -479,7 +482,7 @@ class BatchUpdateRun:
         if self._files is not None:
             self._files.close()
             if self._files.error is not None:
-                raise _unwritten(self._files.error)
+                raise _unwritten(self._files.error, self._options.results_path)
         fingerprints, self._fingerprints = self._fingerprints, None
         if fingerprints is not None:
             fingerprints.save()
@@ -574,8 +577,8 @@ class ResumedRows:
                 self._outcomes[row.row] = self._outcomes[row.row]._replace(id=given_id)
 
 
-def _unwritten(error: Exception) -> SyncStoppedError:
-    what = f"{type(error).__name__}: {error}"
+def _unwritten(error: Exception, folder: str | None) -> SyncStoppedError:
+    what = f"{type(error).__name__}: {show_error(error, folder)}"
     return SyncStoppedError(
         f"the result files can't be written ({what}), so the sync stopped; a retry goes on from the last complete file"
     )

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
-from airflow_provider_hubbatch.client.transport import without_secrets
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, parsed_moment
@@ -26,6 +25,7 @@ from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.lookup import Lookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.protocol import Reply, Request
+from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
@@ -237,7 +237,7 @@ def test_fuzz_what_reads_a_body_never_raises(body: bytes, status: int) -> None:
     moment = parsed_moment(data)
     assert moment is None or moment.tzinfo is not None
     next_midnight(parsed_moment(0) or moment, data if isinstance(data, dict) else {})  # type: ignore[arg-type]
-    without_secrets(Reply(status, {"X": "y"}, body), ["a-secret-of-ours"])
+    Redactor("a-secret-of-ours").reply(Reply(status, {"X": "y"}, body))
 
 
 @settings(max_examples=CASES)
@@ -247,7 +247,12 @@ def test_fuzz_the_token_endpoint(reply: Reply, told: Any) -> None:
     almost_right = json.dumps({"access_token": "t0ken", "expires_in": told, "scopes": told}).encode()
     for one in (reply, Reply(200, {}, almost_right)):
         token = OAuthToken(
-            client_id="c", client_secret="s", refresh_token="r", post=lambda *_, one=one: one, api_version="2026-03"
+            client_id="c",
+            client_secret="s",
+            refresh_token="r",
+            post=lambda *_, one=one: one,
+            api_version="2026-03",
+            redactor=Redactor(),
         )
         try:
             value = token.authorization()

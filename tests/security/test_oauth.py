@@ -14,6 +14,7 @@ from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.http import NoReplyError
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
+from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.core.verdicts import FailureKind, RetryPolicy
 from airflow_provider_hubbatch.exceptions import AuthenticationError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -167,13 +168,16 @@ class Clock:
         return self.now
 
 
-def token_of(post: Callable[[str, bytes], Reply], clock: Clock | None = None) -> OAuthToken:
+def token_of(
+    post: Callable[[str, bytes], Reply], clock: Clock | None = None, redactor: Redactor | None = None
+) -> OAuthToken:
     return OAuthToken(
         client_id="id",
         client_secret="client-5ecret",
         refresh_token="refresh-t0ken",
         post=post,
         api_version="2026-03",
+        redactor=redactor or Redactor(),
         clock=clock or Clock(),
     )
 
@@ -247,7 +251,8 @@ def test_oauth_takes_no_token_that_is_none(token: Any) -> None:
 def test_oauth_secrets_are_known_to_the_masker() -> None:
     """Client secret, refresh tokens and access tokens: old ones and new ones."""
     body = {"access_token": "acc3ss", "refresh_token": "n3w-refresh", "scopes": ["a", 5]}
-    token = token_of(lambda *_: Reply(200, {}, json.dumps(body).encode()))
+    redactor = Redactor()
+    token = token_of(lambda *_: Reply(200, {}, json.dumps(body).encode()), redactor=redactor)
     token.authorization()
-    assert token.secrets() == ["client-5ecret", "refresh-t0ken", "acc3ss", "n3w-refresh"]
+    assert redactor.secrets == ["client-5ecret", "refresh-t0ken", "acc3ss", "n3w-refresh"]
     assert token.scopes == frozenset({"a"})

@@ -313,7 +313,7 @@ def test_secrecy_of_exceptions_and_unmasked_logs(
         client = impatient_client(0.2)
         with pytest.raises(kind) as caught:
             BatchUpdateRun(client, "contacts", rows, SyncOptions(preflight=False)).finish().raise_for_rejected()
-    minted = [one for one in client.token.secrets() if one]
+    minted = client.redactor.secrets
     secrets = [*SECRETS, *minted]
     texts = texts_of(caught.value)
     assert found(texts, [*secrets, *VALUES]) == []
