@@ -136,12 +136,12 @@ class HubSpotClient:
         try:
             value = self.token.authorization()
         except (RefreshUnansweredError, NoReplyError) as error:
-            reason = str(error)
+            reason, correlation_id = str(error), getattr(error, "correlation_id", None)
         else:
             self.mask_secrets()
             return value
         # raised here, so that nothing of the refresh hangs on it
-        raise UnavailableError(f"HubSpot is not available: no access token: {reason}")
+        raise UnavailableError(f"HubSpot is not available: no access token: {reason}", correlation_id=correlation_id)
 
     def mask_secrets(self) -> None:
         """Tell of every secret that is new, such as a token that was refreshed."""

@@ -148,20 +148,25 @@ class OAuthToken:
         if reply.status >= 500 or reply.status in _PASSING:  # noqa: PLR2004 - HTTP's own
             message = f"the token endpoint answered {reply.status}"
             raise RefreshUnansweredError(message, parse_error(shown).correlation_id)
-        data = protocol.decode(reply.body)
-        if reply.status == 200 and not isinstance(data, dict):  # noqa: PLR2004 - HTTP's own
+        if reply.status == 200 and not isinstance(protocol.decode(reply.body), dict):  # noqa: PLR2004 - HTTP's own
             raise RefreshUnansweredError("the token endpoint's answer is no JSON object", shown.correlation_id)
-        token = data.get("access_token") if isinstance(data, dict) else None
-        if reply.status != 200 or not isinstance(token, str) or not _TOKEN.fullmatch(token):  # noqa: PLR2004
-            raise _refused(shown, protocol.decode(shown.body))
-        life = _seconds(data.get("expires_in"))
+        if reply.status != 200 or not self._take(asked_at, protocol.decode(reply.body)):  # noqa: PLR2004 - HTTP's own
+            raise _refused(shown)
+
+    def _take(self, asked_at: float, granted: dict[str, Any]) -> bool:
+        """Take what is granted, if there is a token in it."""
+        token = granted.get("access_token")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return False
+        life = _seconds(granted.get("expires_in"))
         self._access_token = token
         # counted from when it was asked for: HubSpot's clock began no earlier
         self._renew_at = asked_at + life - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
         self._redactor.add(token)
-        scopes = data.get("scopes")
+        scopes = granted.get("scopes")
         self.scopes = frozenset(one for one in scopes if isinstance(one, str)) if isinstance(scopes, list) else None
-        self._keep(data.get("refresh_token"))
+        self._keep(granted.get("refresh_token"))
+        return True
 
     def _keep(self, refresh_token: Any) -> None:
         """HubSpot may give a new refresh token: it serves for this run, but a task can't store it."""
@@ -190,7 +195,8 @@ _REMEDIES = {
 }
 
 
-def _refused(reply: Reply, data: Any) -> AuthenticationError:
+def _refused(reply: Reply) -> AuthenticationError:
+    data = protocol.decode(reply.body)
     said = data if isinstance(data, dict) else {}
     # both ways in which HubSpot answers here: {"status": "BAD_REFRESH_TOKEN", ...} and {"error": "invalid_grant", ...}
     words = [word for key in ("error", "status", "category") if isinstance(word := said.get(key), str)]
