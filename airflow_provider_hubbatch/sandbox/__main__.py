@@ -50,6 +50,9 @@ def _sandbox(options: argparse.Namespace) -> HubSpotSandbox:
         latency_ms=options.latency_ms,
         requests_per_10_seconds=options.requests_per_10_seconds,
         daily_limit=options.daily_limit,
+        association_requests_per_10_seconds=options.association_requests_per_10_seconds,
+        association_daily_limit=options.association_daily_limit,
+        searches_per_second=options.searches_per_second,
         token=options.token,
         oauth=OAuthApp(
             expires_in_seconds=options.oauth_expires_in_seconds,
@@ -102,6 +105,27 @@ def _parser() -> argparse.ArgumentParser:
         help="the rolling limit; none: no limit (default: %(default)s)",
     )
     add("--daily-limit", type=_limit, default=250_000, metavar="N", help="calls a day (default: %(default)s)")
+    add(
+        "--association-requests-per-10-seconds",
+        type=_limit,
+        default=100,
+        metavar="N",
+        help="the associations' own rolling limit (default: %(default)s)",
+    )
+    add(
+        "--association-daily-limit",
+        type=_limit,
+        default=500_000,
+        metavar="N",
+        help="the associations' own calls a day (default: %(default)s)",
+    )
+    add(
+        "--searches-per-second",
+        type=_limit,
+        default=5,
+        metavar="N",
+        help="searches of the account (default: %(default)s)",
+    )
     add("--token", default=DEFAULT_TOKEN, help="the access token (default: %(default)s)")
     add("--oauth-expires-in-seconds", type=float, default=1800, metavar="S", help="life of an OAuth access token")
     add("--rotate-refresh-tokens", action="store_true", help="each OAuth refresh ends the old refresh token")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The methods of Controls that POST /_sandbox/do/<name> calls with the body's keys as arguments.
 ACTIONS = frozenset(
     {
+        "add_label",
         "add_object_type",
         "add_owner",
         "add_pipeline",
@@ -28,6 +29,7 @@ ACTIONS = frozenset(
         "add_records",
         "archive",
         "archive_owner",
+        "associate",
         "expire_tokens",
         "forget_requests",
         "make_dependent",
@@ -63,6 +65,7 @@ def add_admin_routes(app: FastAPI, portal: Portal) -> None:
     app.get("/_sandbox/state")(admin.state)
     app.get("/_sandbox/requests")(admin.requests)
     app.get("/_sandbox/objects/{object_type}")(admin.objects)
+    app.get("/_sandbox/associations/{from_type}/{to_type}")(admin.associations)
     app.get("/_sandbox/faults")(admin.faults)
     app.post("/_sandbox/faults")(admin.add_fault)
     app.delete("/_sandbox/faults")(admin.clear_faults)
@@ -103,6 +106,12 @@ class _Admin:
     async def objects(self, object_type: str, archived: bool = False) -> JSONResponse:
         try:
             return JSONResponse(self._controls.objects(object_type, archived=archived))
+        except KeyError as error:
+            return _complaint(error, 404)
+
+    async def associations(self, from_type: str, to_type: str) -> JSONResponse:
+        try:
+            return JSONResponse(self._controls.associations(from_type, to_type))
         except KeyError as error:
             return _complaint(error, 404)
 

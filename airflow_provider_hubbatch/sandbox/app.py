@@ -117,10 +117,10 @@ class HubSpot(BaseRoute):
         if endpoint.needs_token:
             visit.token = portal.authenticate(call)
             spares_daily = endpoint.is_account_info and portal.behaviours.daily_limit_spares_account_info
-            portal.refuse_over_limit(visit.token, spares_daily=spares_daily)
+            portal.refuse_over_limit(portal.paces[endpoint.pace], visit.token, spares_daily=spares_daily)
         visit.fault = portal.faults.take(method=call.method, path=call.path, body=call.body)
         if visit.token is not None and (visit.fault is None or visit.fault.kind != "rate_limited"):
-            visit.counted_at = portal.count(visit.token)
+            visit.counted_at = portal.count(portal.paces[endpoint.pace], visit.token)
 
     def _carry_out(self, visit: Visit) -> Reply:
         with self._portal.lock:
@@ -137,16 +137,15 @@ class HubSpot(BaseRoute):
             except RefusedError as refused:
                 reply = self._refusal(visit, refused)
         else:
-            now = timestamp(portal.now())
-            reply = json_reply(200, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})
+            reply = _nothing_done(visit.endpoint.status_of(call.version), timestamp(portal.now()))
         if fault.kind == "rate_limited":
             portal.traffic.rate_limited[fault.policy] += 1
         return spoil_reply(fault, reply, call.body)
 
     def _handle(self, visit: Visit, body: bytes | None = None) -> Reply:
         portal, call, endpoint = self._portal, visit.call, visit.endpoint
-        if endpoint.access is not None and visit.token is not None:
-            portal.authorize(visit.token, portal.table(call).object_type.scopes(endpoint.access))
+        if visit.token is not None:
+            portal.authorize(visit.token, endpoint.needs(portal, call))
         limit = portal.behaviours.max_body_bytes
         if limit is not None and len(call.body) > limit:
             raise RefusedError(413, error_body(f"The request is too large: the maximum is {limit} bytes."))
@@ -161,7 +160,7 @@ class HubSpot(BaseRoute):
         portal = self._portal
         with portal.lock:
             reply = self._refusal(visit, outcome) if isinstance(outcome, RefusedError) else outcome
-            limits = portal.limit_headers(visit.token) if visit.token is not None else {}
+            limits = portal.limit_headers(visit.endpoint.pace, visit.token) if visit.token is not None else {}
             headers = {"X-HubSpot-Correlation-Id": visit.correlation_id, **limits}
             if portal.behaviours.date_header:
                 headers["Date"] = portal.http_date()
@@ -186,12 +185,19 @@ class HubSpot(BaseRoute):
         )
 
 
+def _nothing_done(status: int, now: str) -> Reply:
+    if status == 204:
+        return Reply(status=status)
+    return json_reply(status, {"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now})
+
+
 def _call(request: Request, parts: dict[str, str], body: bytes) -> Call:
     return Call(
         method=request.method,
         path=request.scope["path"],
         version=parts.get("version", "2026-03"),
         object_type=parts.get("object_type", ""),
+        to_type=parts.get("to_type", ""),
         name=parts.get("name", ""),
         query=dict(request.query_params),
         headers=dict(request.headers),
@@ -230,7 +236,8 @@ async def _cut(request: Request, reply: Reply) -> None:
     transport: asyncio.Transport = request.state.transport
     if reply.cut == "during_reply":
         head = f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}"
-        transport.write(head.encode() + b"\r\n\r\n" + reply.body[: len(reply.body) // 2])
+        half = head.encode() + b"\r\n\r\n" + reply.body[: len(reply.body) // 2]
+        transport.write(half if reply.body else half[: len("HTTP/1.1 2")])
         transport.close()
     else:
         transport.abort()

@@ -25,6 +25,11 @@ RetryAfter = Literal["none", "seconds", "milliseconds"]
 ScopesIn = Literal["context", "errors", "required_scopes", "missing_scopes", "nowhere"]
 ExistingIdIn = Literal["message", "existing_id", "ids"]
 MissingKeys = Literal["ids", "coordinates_400", "coordinates_404"]
+CreateDuplicates = Literal["refused", "later_conflicts"]
+EmailUpserts = Literal["keep_rest", "clear_rest", "all_or_nothing"]
+InlineAssociations = Literal["refused", "dropped"]
+AssociationHeaders = Literal["own", "objects", "none"]
+Unlinked = Literal["error", "left_out"]
 RefreshTokenError = Literal["invalid_grant", "BAD_REFRESH_TOKEN"]
 CountAt = Literal["arrival", "reply"] | float
 
@@ -75,6 +80,29 @@ class Behaviours:
     :param max_body_bytes: A larger body gets 413. ``None``: no limit.
     :param max_value_characters: A longer value is refused. ``None``: no limit.
     :param reply_status: The ``status`` in every batch reply.
+    :param none_found_is_404: ``batch/read`` by a key that no record has, for any input: 404 for the whole batch.
+    :param create_conflicts_isolate: ``batch/create`` tells a key that exists inside the 207, of a row with a trace id.
+        ``False``: 409 for the whole batch, as without trace ids.
+    :param upsert_conflicts_isolate: The same for ``batch/upsert`` and a unique value that another record has.
+    :param create_duplicates: Two rows of one ``batch/create`` with the same key: the whole batch is ``refused``, or the
+        ``later_conflicts``.
+    :param email_upserts: ``batch/upsert`` by email of a contact that exists: the properties that aren't sent stay
+        (``keep_rest``), or are emptied (``clear_rest``); or one bad row refuses the batch in spite of trace ids
+        (``all_or_nothing``). HubSpot's page: "partial upserts are not supported".
+    :param inline_associations: A link that a create asks for to a record that doesn't exist: the row is ``refused``, or
+        made without it (``dropped``).
+    :param contacts_bring_companies: A new contact makes a company of its email's domain, or finds it, and is linked.
+    :param association_ids_as_numbers: ``fromObjectId`` and ``toObjectId`` in replies are numbers. ``False``: texts.
+    :param association_archive_status: Of a reply to associations' ``batch/archive``.
+    :param association_limit: A record may have so many linked records of a type. ``None``: any number.
+    :param association_limit_refuses: A link over that limit is refused as a ``row``, with no word about which, or the
+        whole ``batch`` is.
+    :param association_headers: The rate limit headers of associations' replies speak of their ``own`` window, of the
+        ``objects``', or there are ``none``.
+    :param default_links_both_ways: ``associate/default`` tells each link from both sides.
+    :param unlinked_in_read: In associations' ``batch/read``, a record without links gets ``NO_ASSOCIATIONS_FOUND`` (an
+        ``error`` in the 207), or is ``left_out``.
+    :param association_page: Associations' ``batch/read`` gives so many links of a record at once.
     :param date_header: Replies carry HubSpot's ``Date``.
     :param rate_limit_headers: Replies carry the ``X-HubSpot-RateLimit-*`` headers.
     :param secondly_headers: They also carry the deprecated ``-Secondly`` pair, with numbers to take no decision on.
@@ -120,6 +148,21 @@ class Behaviours:
     max_body_bytes: int | None = None
     max_value_characters: int | None = None
     reply_status: Literal["COMPLETE", "PENDING", "PROCESSING", "CANCELED"] = "COMPLETE"
+    none_found_is_404: bool = False
+    create_conflicts_isolate: bool = True
+    upsert_conflicts_isolate: bool = False
+    create_duplicates: CreateDuplicates = "refused"
+    email_upserts: EmailUpserts = "keep_rest"
+    inline_associations: InlineAssociations = "refused"
+    contacts_bring_companies: bool = False
+    association_ids_as_numbers: bool = True
+    association_archive_status: Literal[204, 200] = 204
+    association_limit: int | None = None
+    association_limit_refuses: Literal["row", "batch"] = "row"
+    association_headers: AssociationHeaders = "own"
+    default_links_both_ways: bool = True
+    unlinked_in_read: Unlinked = "error"
+    association_page: int = 500
     date_header: bool = True
     rate_limit_headers: bool = True
     secondly_headers: bool = False

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import copy
 from random import Random
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hubbatch.sandbox.associations import End, in_order
 from airflow_provider_hubbatch.sandbox.definitions import ObjectType, PropertyDefinition
 from airflow_provider_hubbatch.sandbox.records import believable_record
 from airflow_provider_hubbatch.sandbox.rules import ConditionalRule, CreateRule, DependentRule, PipelineRule
@@ -47,12 +49,14 @@ class Controls:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """Counts over all requests, and the fullest that a rolling window has been."""
+        """Counts over all requests, and the fullest that the windows have been."""
         with self._portal.lock:
-            peak = max((window.peak for window in self._portal.windows.values()), default=0)
+            paces = self._portal.paces
             return {
                 **self._portal.traffic.as_json(),
-                "max_in_10_seconds": peak,
+                "max_in_10_seconds": paces["objects"].peak,
+                "max_associations_in_10_seconds": paces["associations"].peak,
+                "max_searches_in_1_second": paces["search"].peak,
                 "daily_spent": self._portal.quota.spent,
             }
 
@@ -194,6 +198,53 @@ class Controls:
             table.add_options(rule.pipeline, [name])
             table.add_options(rule.stage, rule.stages[name])
 
+    def add_label(self, from_type: str, to_type: str, label: str, *, inverse: str | None = None) -> int:
+        """Adds an association label.
+
+        :param inverse: What it is called from the other side; ``None``: the same.
+        :returns: Its type id from the first side.
+        :raises ValueError: for a label that there is already, or types that HubSpot doesn't link.
+        """
+        with self._portal.lock:
+            store = self._portal.store
+            types = (store.table(from_type).object_type, store.table(to_type).object_type)
+            return store.links.types.add_label(*types, label, inverse).type_id
+
+    def associate(self, from_type: str, from_id: str, to_type: str, to_id: str, *labels: str) -> None:
+        """Links two records; the labels that their link had are replaced.
+
+        :raises KeyError: for an unknown record.
+        :raises ValueError: for an unknown label, or types that HubSpot doesn't link.
+        """
+        with self._portal.lock:
+            store = self._portal.store
+            tables = (store.table(from_type), store.table(to_type))
+            kinds = store.links.types.between(tables[0].object_type, tables[1].object_type)
+            by_label = {kind.label: kind for kind in kinds}
+            unknown = [label for label in labels if label not in by_label]
+            if unknown or not kinds:
+                raise ValueError(f"{from_type} and {to_type} have the labels {[*by_label]}, not {unknown}.")
+            start, end = (
+                End(table.object_type.object_type_id, table.records[record_id].id)
+                for table, record_id in zip(tables, (from_id, to_id), strict=True)
+            )
+            store.links.replace(start, end, [by_label[label] for label in labels], kinds[0])
+
+    def associations(self, from_type: str, to_type: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        """All links from one object type to another: for each record the linked ones, each with the link's types.
+
+        :returns: ``{from_id: {to_id: [{"category", "typeId", "label"}]}}``; the unlabeled type has no label.
+        :raises KeyError: for an unknown object type.
+        """
+        with self._portal.lock:
+            store = self._portal.store
+            type_ids = [store.table(name).object_type.object_type_id for name in (from_type, to_type)]
+            return {
+                from_id: {to_id: [kind.as_json() for kind in in_order(kinds)] for to_id, kinds in links.items()}
+                for from_id, links in store.links.all(*type_ids).items()
+                if links
+            }
+
     def add_owner(self, email: str, first_name: str = "", last_name: str = "", *, archived: bool = False) -> str:
         """Adds an owner.
 
@@ -239,31 +290,42 @@ class Controls:
         with self._portal.lock:
             self._portal.quota.spend(leave=leave, resets_in_seconds=resets_in_seconds)
 
-    def set_limits(self, *, requests_per_10_seconds: int | None, daily_limit: int | None) -> None:
-        """Gives the account other limits, as a bought add-on does."""
+    def set_limits(
+        self,
+        *,
+        requests_per_10_seconds: int | None,
+        daily_limit: int | None,
+        association_requests_per_10_seconds: int | EllipsisType | None = ...,
+        searches_per_second: int | EllipsisType | None = ...,
+    ) -> None:
+        """Gives the account other limits, as a bought add-on does; those that aren't named stay."""
         with self._portal.lock:
-            self._portal.rolling_limit = requests_per_10_seconds
             self._portal.quota.limit = daily_limit
-            for window in self._portal.windows.values():
-                window.limit = requests_per_10_seconds
+            for name, limit in (
+                ("objects", requests_per_10_seconds),
+                ("associations", association_requests_per_10_seconds),
+                ("search", searches_per_second),
+            ):
+                if not isinstance(limit, EllipsisType):
+                    self._portal.paces[name].set_limit(limit)
 
-    def occupy_window(self, places: int, token: str | None = None) -> None:
+    def occupy_window(self, places: int, token: str | None = None, *, pace: str = "objects") -> None:
         """Takes places in the rolling window of a token's app, as other programs with this token do.
 
-        :raises KeyError: for an unknown token.
+        :param pace: Which window: ``objects``, ``associations`` or ``search``.
+        :raises KeyError: for an unknown token or pace.
         """
         with self._portal.lock:
             known = self._portal.tokens.find(token or self.token)
             if known is None:
                 raise KeyError(f"No token {token!r}.")
-            self._portal.window(known).occupy(places, self._portal.clock())
+            self._portal.paces[pace].window(known).occupy(places, self._portal.clock())
 
     def reset_limits(self) -> None:
-        """Frees every rolling window and gives the daily quota back."""
+        """Frees every rolling window and gives the daily quotas back."""
         with self._portal.lock:
-            self._portal.quota.restore()
-            for window in self._portal.windows.values():
-                window.clear()
+            for pace in self._portal.paces.values():
+                pace.clear()
 
     def state(self) -> dict[str, Any]:
         """What the account holds, in short."""
@@ -272,7 +334,7 @@ class Controls:
             return {
                 "portal_id": portal.portal_id,
                 "records": {name: table.count_live() for name, table in portal.store.tables.items()},
-                "requests_per_10_seconds": portal.rolling_limit,
+                "requests_per_10_seconds": portal.paces["objects"].limit,
                 "daily_limit": portal.quota.limit,
                 "daily_remaining": portal.quota.remaining,
                 "statistics": self.statistics,

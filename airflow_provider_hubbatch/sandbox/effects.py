@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from airflow_provider_hubbatch.sandbox.faults import Fault, input_ids
+from airflow_provider_hubbatch.sandbox.faults import Fault, inputs_of, names_of
 from airflow_provider_hubbatch.sandbox.inputs import parse_json
 from airflow_provider_hubbatch.sandbox.replies import (
     RefusedError,
@@ -31,13 +31,12 @@ def spoil_request(fault: Fault, body: bytes) -> bytes:
     """The body to carry out instead: without the inputs that are to be left out unwritten."""
     if fault.kind != "result_left_out" or fault.is_written:
         return body
-    parsed = parse_json(body)
-    inputs = parsed["inputs"]
+    inputs = inputs_of(body)
     if fault.input_id is not None:
-        kept = [item for item in inputs if str(item.get("id")) != fault.input_id]
+        kept = [item for item in inputs if fault.input_id not in names_of(item)]
     else:
         kept = inputs[: max(0, len(inputs) - fault.results)]
-    return orjson.dumps({**parsed, "inputs": kept})
+    return orjson.dumps({**parse_json(body), "inputs": kept}) if inputs else body
 
 
 def spoil_reply(fault: Fault, reply: Reply, body: bytes) -> Reply:
@@ -130,26 +129,33 @@ def _result_left_out(fault: Fault, reply: Reply, _body: bytes) -> Reply:
     def leave_out(parsed: dict[str, Any]) -> dict[str, Any]:
         results = parsed["results"]
         if fault.input_id is not None:
-            return {**parsed, "results": [result for result in results if result["id"] != fault.input_id]}
+            return {**parsed, "results": [one for one in results if fault.input_id not in names_of(one)]}
         return {**parsed, "results": results[fault.results :]}
 
     return _edited(reply, leave_out)
 
 
 def _foreign_results(fault: Fault, reply: Reply, body: bytes) -> Reply:
-    sent = set(input_ids(body))
+    sent = {name for item in inputs_of(body) for name in names_of(item)}
     ids = [str(_FOREIGN_ID + offset) for offset in range(fault.results + len(sent))]
-    foreign = [
-        {
-            "id": foreign_id,
-            "properties": {},
-            "createdAt": "2026-01-01T00:00:00.000Z",
-            "updatedAt": "2026-01-01T00:00:00.000Z",
-            "archived": False,
-        }
-        for foreign_id in [one for one in ids if one not in sent][: fault.results]
-    ]
-    return _edited(reply, lambda parsed: {**parsed, "results": [*foreign, *parsed["results"]]})
+    foreign = [one for one in ids if one not in sent][: fault.results]
+
+    def add(parsed: dict[str, Any]) -> dict[str, Any]:
+        is_link = any("fromObjectId" in one or "from" in one for one in parsed["results"])
+        made = [_foreign_link(one) if is_link else _foreign_record(one) for one in foreign]
+        return {**parsed, "results": [*made, *parsed["results"]]}
+
+    return _edited(reply, add)
+
+
+def _foreign_record(record_id: str) -> dict[str, Any]:
+    at = "2026-01-01T00:00:00.000Z"
+    return {"id": record_id, "properties": {}, "createdAt": at, "updatedAt": at, "archived": False}
+
+
+def _foreign_link(record_id: str) -> dict[str, Any]:
+    ends = {"fromObjectId": int(record_id), "toObjectId": int(record_id) + 1}
+    return {**ends, "labels": [], "from": {"id": record_id}, "to": {"id": str(int(record_id) + 1)}}
 
 
 def _reply_status(fault: Fault, reply: Reply, _body: bytes) -> Reply:

@@ -25,14 +25,16 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "redirect": "a redirect (status 307 unless given) to location",
         "cut_before_write": "the connection is closed without a reply; nothing was written",
         "cut_after_write": "the connection is closed without a reply; everything was written",
-        "cut_during_reply": "the connection is closed in the midst of the reply; everything was written",
+        "cut_during_reply": "the connection is closed in the midst of the reply (without a body: of its first line); "
+        "everything was written",
         "hang": "no answer for so many seconds, then the usual one; written: the write comes before the wait",
         "drip": "the usual reply, arriving in small pieces over so many seconds",
         "garbage": "200 and bytes that are no JSON",
         "truncated": "200 and only the first half of the JSON",
         "empty_results": "the usual status, no results, no errors",
         "empty_body": "the usual status and no body at all",
-        "result_left_out": "as many results as given by results (or that of input_id) are missing",
+        "result_left_out": "as many results as given by results (or those of input_id) are missing; "
+        "written=False: these inputs aren't carried out, either",
         "foreign_results": "as many results as given by results are of ids that were never sent",
         "reply_status": "the reply's status is reply_status (PENDING, PROCESSING, CANCELED); results with keep_results",
         "huge": "a reply of size_bytes",
@@ -66,7 +68,8 @@ class Fault:
     :param skip: How many matching requests go unharmed before.
     :param path: Only requests whose path holds this.
     :param method: Only requests of this method.
-    :param input_id: Only batches that hold an input of this id.
+    :param input_id: Only batches that hold an input of this id, of this end of a link, or, of a new record, with this
+        value.
     :param status: The reply's status, for the kinds that have any.
     :param policy: Of a 429: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY`` or anything.
     :param retry_after: The value of ``Retry-After``.
@@ -128,7 +131,7 @@ class Fault:
             return False
         if self.method is not None and self.method.upper() != method:
             return False
-        return self.input_id is None or self.input_id in input_ids(body)
+        return self.input_id is None or any(self.input_id in names_of(item) for item in inputs_of(body))
 
     def as_json(self) -> dict[str, Any]:
         """Those of its fields that were set, and what is left of it."""
@@ -198,10 +201,20 @@ class FaultScript:
         return None
 
 
-def input_ids(body: bytes) -> list[str]:
-    """The ids of a batch's inputs; none for any other body."""
+def inputs_of(body: bytes) -> list[dict[str, Any]]:
+    """A batch's inputs; none for any other body."""
     try:
         inputs = parse_json(body).get("inputs")
     except RefusedError:
         return []
-    return [str(item.get("id")) for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
+    return [item for item in inputs if isinstance(item, dict)] if isinstance(inputs, list) else []
+
+
+def names_of(item: Mapping[str, Any]) -> set[str]:
+    """What an input or a result can be told by: its id, its two ends, or, of a new record, its values."""
+    named = [item.get("id"), item.get("fromObjectId"), item.get("toObjectId")]
+    named.extend(end.get("id") for end in (item.get("from"), item.get("to")) if isinstance(end, dict))
+    if all(name is None for name in named) or "createdAt" in item:
+        properties = item.get("properties")
+        named.extend(properties.values() if isinstance(properties, dict) else ())
+    return {str(name) for name in named if name is not None}

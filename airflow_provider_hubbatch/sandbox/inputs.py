@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from airflow_provider_hubbatch.sandbox.replies import RefusedError, error_body, validation_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # HubSpot: "limited to 100 inputs per request" (docs, Using object APIs)
 MAX_INPUTS = 100
@@ -20,6 +23,7 @@ class Input(NamedTuple):
     properties: dict[str, Any] | None
     id_property: str | None = None
     trace_id: str | None = None
+    associations: list[dict[str, Any]] | None = None
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -46,14 +50,54 @@ def parse_inputs(body: bytes) -> list[Input]:
 
 def read_inputs(parsed: dict[str, Any]) -> list[Input]:
     """The inputs of a batch whose body is parsed already; errors as :func:`parse_inputs`."""
+    return [_input(item) for item in read_items(parsed)]
+
+
+def read_items(parsed: dict[str, Any], *, most: int = MAX_INPUTS) -> list[dict[str, Any]]:
+    """The inputs of a batch as they are.
+
+    :raises RefusedError: 400 for anything but a list of objects, or for more than ``most``.
+    """
     items = parsed.get("inputs")
     if not isinstance(items, list):
         raise _invalid_json("Cannot deserialize a list from the value of inputs")
-    if len(items) > MAX_INPUTS:
+    if len(items) > most:
         raise validation_error(
-            f"The maximum number of inputs supported in a batch is {MAX_INPUTS}. The batch had {len(items)}."
+            f"The maximum number of inputs supported in a batch is {most}. The batch had {len(items)}."
         )
-    return [_input(item) for item in items]
+    if not all(isinstance(item, dict) for item in items):
+        raise _invalid_json("Cannot deserialize an input from this value")
+    return items
+
+
+def read_object(item: dict[str, Any], key: str) -> dict[str, Any]:
+    """An object in an input, as ``from`` of a link.
+
+    :raises RefusedError: 400 for anything else.
+    """
+    value = item.get(key)
+    if not isinstance(value, dict):
+        raise _invalid_json(f"Cannot deserialize an object from the value of {key}")
+    return value
+
+
+def parse_creates(body: bytes) -> list[Input]:
+    """The inputs of a create, with the links that they ask for; errors as :func:`parse_inputs`."""
+    items = read_items(parse_json(body))
+    return [_input(item)._replace(associations=read_associations(item)) for item in items]
+
+
+def read_associations(item: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The links that a new record is to have from the start.
+
+    :raises RefusedError: 400 for anything but a list of objects.
+    """
+    links = item.get("associations")
+    if links is None:
+        return None
+    if not isinstance(links, list) or not all(isinstance(link, dict) for link in links):
+        raise _invalid_json("Cannot deserialize a list of associations from the value of associations")
+    return links
 
 
 def read_names(parsed: dict[str, Any], key: str) -> list[str]:
@@ -68,16 +112,27 @@ def read_names(parsed: dict[str, Any], key: str) -> list[str]:
 
 
 def refuse_duplicates(inputs: list[Input]) -> None:
-    """Refuses a batch that names an id twice.
+    """Refuses a batch that names an id twice; two writings of one email are one.
 
     :raises RefusedError: 400, naming the ids.
     """
-    if len({(item.id_property, item.id) for item in inputs}) == len(inputs):
+    if len({(item.id_property, item.id) for item in inputs}) == len(inputs) and not any(
+        item.id_property == "email" for item in inputs
+    ):
         return
-    counts = Counter((item.id_property, item.id) for item in inputs if item.id is not None)
-    twice = [item_id for (_, item_id), count in counts.items() if count > 1]
+    refuse_twice((item.id_property, item.id) for item in inputs if item.id is not None)
+
+
+def refuse_twice(named: Iterable[tuple[str | None, str]]) -> None:
+    """Refuses a batch in which a property has a value twice.
+
+    :param named: Each property (``None``: the record id) with each value that a row has of it.
+    :raises RefusedError: 400, naming the values.
+    """
+    counts = Counter((name, value.lower() if name == "email" else value) for name, value in named)
+    twice = [value for (_, value), count in counts.items() if count > 1]
     if twice:
-        message = f"Duplicate IDs found in batch input: [{', '.join(map(str, twice))}]. IDs must be unique"
+        message = f"Duplicate IDs found in batch input: [{', '.join(twice)}]. IDs must be unique"
         raise validation_error(message, context={"ids": twice})
 
 
@@ -97,9 +152,7 @@ def read_properties(item: dict[str, Any]) -> dict[str, Any] | None:
     return properties
 
 
-def _input(item: Any) -> Input:
-    if not isinstance(item, dict):
-        raise _invalid_json("Cannot deserialize an input from this value")
+def _input(item: dict[str, Any]) -> Input:
     properties = read_properties(item)
     return Input(
         read_text(item, "id"), properties, read_text(item, "idProperty"), read_text(item, "objectWriteTraceId")

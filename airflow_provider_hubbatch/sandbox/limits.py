@@ -1,4 +1,4 @@
-"""HubSpot's two limits: a rolling window for each app, and a daily quota for the account."""
+"""HubSpot's limits: rolling windows and daily quotas, and which requests they count."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_hubbatch.sandbox.tokens import AccessToken
+
 WINDOW_SECONDS = 10.0
 
 
 class RollingWindow:
-    """The requests counted in the last 10 seconds.
+    """The requests counted in the last seconds.
 
     :param limit: How many there may be; ``None``: any number.
     """
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, *, seconds: float = WINDOW_SECONDS) -> None:
         self.limit = limit
+        self.seconds = seconds
         self.peak = 0
         self._counted: deque[float] = deque()
 
     def occupied(self, now: float) -> int:
         """How many places are taken."""
-        while self._counted and self._counted[0] <= now - WINDOW_SECONDS:
+        while self._counted and self._counted[0] <= now - self.seconds:
             self._counted.popleft()
         return len(self._counted)
 
@@ -45,7 +48,7 @@ class RollingWindow:
 
     def seconds_until_free(self, now: float) -> float:
         """How long until there is a place."""
-        return self._counted[0] + WINDOW_SECONDS - now if self.is_full(now) and self._counted else 0.0
+        return self._counted[0] + self.seconds - now if self.is_full(now) and self._counted else 0.0
 
     def clear(self) -> None:
         """Frees every place."""
@@ -95,3 +98,48 @@ class DailyQuota:
     def _next_midnight(self) -> datetime:
         tomorrow = self._now().astimezone(self.zone).date() + timedelta(days=1)
         return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=self.zone)
+
+
+class Pace:
+    """The limits of one family of endpoints.
+
+    :param limit: Requests in a window; ``None``: any number.
+    :param seconds: How long a window is.
+    :param policy: What a 429 calls it.
+    :param by_app: Whether each app has a window of its own, or all of the account share one.
+    """
+
+    def __init__(
+        self, limit: int | None, *, seconds: float, policy: str, quota: DailyQuota, by_app: bool = True
+    ) -> None:
+        self.limit = limit
+        self.policy = policy
+        self.quota = quota
+        self.windows: dict[str, RollingWindow] = {}
+        self._seconds = seconds
+        self._by_app = by_app
+
+    def window(self, token: AccessToken) -> RollingWindow:
+        """The window that a token's requests are counted in."""
+        name = token.app if self._by_app else ""
+        window = self.windows.get(name)
+        if window is None:
+            window = self.windows[name] = RollingWindow(self.limit, seconds=self._seconds)
+        return window
+
+    @property
+    def peak(self) -> int:
+        """The fullest that a window has been."""
+        return max((window.peak for window in self.windows.values()), default=0)
+
+    def set_limit(self, limit: int | None) -> None:
+        """Changes the limit, of the windows in use too."""
+        self.limit = limit
+        for window in self.windows.values():
+            window.limit = limit
+
+    def clear(self) -> None:
+        """Frees every window and gives the quota back."""
+        self.quota.restore()
+        for window in self.windows.values():
+            window.clear()

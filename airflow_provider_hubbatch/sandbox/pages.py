@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
 
 _SHOWN = 25
+_PACES = {
+    "objects": "Last 10 seconds",
+    "associations": "Associations in the last 10 seconds",
+    "search": "Searches in the last second",
+}
 _STYLE = """
 :root { color-scheme: light dark; --line: #8883; --soft: #8889; --good: #00a38d; --bad: #d94c53; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -59,9 +64,11 @@ def _cards(portal: Portal) -> str:
 
 
 def _limits(portal: Portal) -> str:
+    now = portal.clock()
     meters = [
-        _meter(f"Last 10 seconds, app {number}", window.occupied(portal.clock()), window.limit)
-        for number, window in enumerate(portal.windows.values(), start=1)
+        _meter(f"{_PACES[name]}, app {number}", window.occupied(now), window.limit)
+        for name, pace in portal.paces.items()
+        for number, window in enumerate(pace.windows.values(), start=1)
     ]
     meters.append(_meter("Today", portal.quota.spent, portal.quota.limit))
     waiting = len(portal.faults.pending)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.behaviours import Behaviours
 from airflow_provider_hubbatch.sandbox.faults import FaultScript
-from airflow_provider_hubbatch.sandbox.limits import DailyQuota, RollingWindow
+from airflow_provider_hubbatch.sandbox.limits import WINDOW_SECONDS, DailyQuota, Pace
 from airflow_provider_hubbatch.sandbox.replies import (
     RefusedError,
     error_body,
@@ -26,7 +26,7 @@ from airflow_provider_hubbatch.sandbox.tokens import AccessToken, OAuthApp, Toke
 from airflow_provider_hubbatch.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 _SECONDS_A_DAY = 86_400
 
@@ -40,6 +40,8 @@ def utc_now() -> datetime:
 class Call:
     """One request to HubSpot, as its endpoint sees it.
 
+    :param object_type: Of the records; of a link, where it starts.
+    :param to_type: Of a link, where it leads.
     :param name: The last part of the path: a record id or a property's name.
     """
 
@@ -47,6 +49,7 @@ class Call:
     path: str
     version: str
     object_type: str
+    to_type: str
     name: str
     query: dict[str, str]
     headers: dict[str, str]
@@ -59,6 +62,9 @@ class Settings:
 
     :param requests_per_10_seconds: The rolling limit of each app; ``None``: none, and no headers about it.
     :param daily_limit: The account's calls a day; ``None``: any number.
+    :param association_requests_per_10_seconds: The associations' own rolling limit of each app; ``None``: none.
+    :param association_daily_limit: The associations' own calls a day; ``None``: any number.
+    :param searches_per_second: The account's searches; ``None``: any number.
     :param latency_ms: How long each request takes: a number, or a range to draw from.
     :param tokens: Each token with its scopes; ``None`` for all scopes.
     :param extra_properties: So many further text properties on every object type.
@@ -68,6 +74,9 @@ class Settings:
 
     requests_per_10_seconds: int | None = 190
     daily_limit: int | None = 250_000
+    association_requests_per_10_seconds: int | None = 100
+    association_daily_limit: int | None = 500_000
+    searches_per_second: int | None = 5
     latency_ms: float | tuple[float, float] = 0.0
     tokens: Mapping[str, Collection[str] | None] = field(default_factory=dict)
     oauth: OAuthApp = field(default_factory=OAuthApp)
@@ -96,9 +105,24 @@ class Portal:
         self.behaviours = settings.behaviours
         self.switch(settings.behaviours)
         self.tokens = Tokens(settings.tokens, oauth=settings.oauth, clock=settings.clock)
-        self.quota = DailyQuota(settings.daily_limit, time_zone=settings.time_zone, now=settings.now)
-        self.rolling_limit = settings.requests_per_10_seconds
-        self.windows: dict[str, RollingWindow] = {}
+        self.quota = self._quota(settings.daily_limit)
+        self.paces = {
+            "objects": Pace(
+                settings.requests_per_10_seconds,
+                seconds=WINDOW_SECONDS,
+                policy="TEN_SECONDLY_ROLLING",
+                quota=self.quota,
+            ),
+            "associations": Pace(
+                settings.association_requests_per_10_seconds,
+                seconds=WINDOW_SECONDS,
+                policy="TEN_SECONDLY_ROLLING",
+                quota=self._quota(settings.association_daily_limit),
+            ),
+            "search": Pace(
+                settings.searches_per_second, seconds=1.0, policy="SECONDLY", quota=self.quota, by_app=False
+            ),
+        }
         self.faults = FaultScript(seed=settings.seed)
         self.traffic = Traffic(
             requests=deque(maxlen=settings.max_recorded_requests), record_bodies=settings.record_bodies
@@ -112,14 +136,24 @@ class Portal:
         self.behaviours = behaviours
         self.store.lag.seconds = behaviours.search_lag_seconds
 
+    def _quota(self, limit: int | None) -> DailyQuota:
+        return DailyQuota(limit, time_zone=self.settings.time_zone, now=self.now)
+
     def table(self, call: Call) -> Table:
         """The table of the path's object type.
 
         :raises RefusedError: 400, without a category, if there is none.
         """
-        table = self.store.find(call.object_type)
+        return self._table(call.object_type)
+
+    def to_table(self, call: Call) -> Table:
+        """The table that a link of this path leads to; errors as :meth:`table`."""
+        return self._table(call.to_type)
+
+    def _table(self, name: str) -> Table:
+        table = self.store.find(name)
         if table is None:
-            raise RefusedError(400, error_body(f"Unable to infer object type from: {call.object_type}"))
+            raise RefusedError(400, error_body(f"Unable to infer object type from: {name}"))
         return table
 
     def correlation_id(self) -> str:
@@ -147,10 +181,6 @@ class Portal:
         latency = self.settings.latency_ms
         return (self._random.uniform(*latency) if isinstance(latency, tuple) else latency) / 1000
 
-    def window(self, token: AccessToken) -> RollingWindow:
-        """The rolling window of the token's app."""
-        return self.windows.setdefault(token.app, RollingWindow(self.rolling_limit))
-
     def authenticate(self, call: Call) -> AccessToken:
         """The token of the request.
 
@@ -164,44 +194,51 @@ class Portal:
             raise unauthorized(int(self.now().timestamp()) // _SECONDS_A_DAY)
         return token
 
-    def authorize(self, token: AccessToken, scopes: tuple[str, ...]) -> None:
-        """Checks that the token has one of the scopes.
+    def authorize(self, token: AccessToken, needed: Iterable[tuple[str, ...]]) -> None:
+        """Checks that the token has one scope of each group.
 
-        :raises RefusedError: 403.
+        :raises RefusedError: 403, naming those that it lacks.
         """
-        if not token.allows(scopes):
-            raise missing_scopes(scopes, self.behaviours.missing_scopes_in)
+        missing = [scope for one_of in needed if not token.allows(one_of) for scope in one_of]
+        if missing:
+            raise missing_scopes(tuple(dict.fromkeys(missing)), self.behaviours.missing_scopes_in)
 
-    def refuse_over_limit(self, token: AccessToken, *, spares_daily: bool) -> None:
-        """Checks both limits.
+    def refuse_over_limit(self, pace: Pace, token: AccessToken, *, spares_daily: bool) -> None:
+        """Checks window and daily quota.
 
         :param spares_daily: Whether a spent daily quota doesn't matter to this endpoint.
         :raises RefusedError: 429.
         """
-        self.quota.roll_over()
-        if self.quota.is_spent and not spares_daily:
-            raise self._rate_limited("DAILY", (self.quota.resets_at - self.now()).total_seconds())
-        window, now = self.window(token), self.clock()
+        quota = pace.quota
+        quota.roll_over()
+        if quota.is_spent and not spares_daily:
+            raise self._rate_limited("DAILY", (quota.resets_at - self.now()).total_seconds())
+        window, now = pace.window(token), self.clock()
         if window.is_full(now):
             seconds = window.seconds_until_free(now)
             if self.behaviours.count_429s:
                 window.count(now)
-            raise self._rate_limited("TEN_SECONDLY_ROLLING", seconds)
+            raise self._rate_limited(pace.policy, seconds)
 
-    def count(self, token: AccessToken) -> float:
-        """Gives the request its place in both limits.
+    def count(self, pace: Pace, token: AccessToken) -> float:
+        """Gives the request its place in window and quota.
 
         :returns: When.
         """
         now = self.clock()
-        self.window(token).count(now)
-        self.quota.spent += 1
+        pace.window(token).count(now)
+        pace.quota.spent += 1
         return now
 
-    def limit_headers(self, token: AccessToken) -> dict[str, str]:
+    def limit_headers(self, pace_name: str, token: AccessToken) -> dict[str, str]:
         """HubSpot's headers about the limits, as things are now."""
-        window = self.window(token)
-        if window.limit is None or not self.behaviours.rate_limit_headers:
+        if pace_name == "associations" and self.behaviours.association_headers != "own":
+            pace_name = self.behaviours.association_headers
+        if pace_name in {"search", "none"} or not self.behaviours.rate_limit_headers:
+            return {}
+        pace = self.paces[pace_name]
+        window, quota = pace.window(token), pace.quota
+        if window.limit is None:
             return {}
         remaining = max(0, window.limit - window.occupied(self.clock()))
         headers = {
@@ -209,9 +246,9 @@ class Portal:
             "X-HubSpot-RateLimit-Remaining": str(remaining),
             "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
         }
-        if self.quota.limit is not None and not token.is_oauth:
-            headers["X-HubSpot-RateLimit-Daily"] = str(self.quota.limit)
-            headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(self.quota.remaining)
+        if quota.limit is not None and not token.is_oauth:
+            headers["X-HubSpot-RateLimit-Daily"] = str(quota.limit)
+            headers["X-HubSpot-RateLimit-Daily-Remaining"] = str(quota.remaining)
         if self.behaviours.secondly_headers:
             headers |= {"X-HubSpot-RateLimit-Secondly": "1", "X-HubSpot-RateLimit-Secondly-Remaining": "0"}
         return headers

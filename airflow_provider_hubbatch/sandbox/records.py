@@ -174,6 +174,8 @@ def believable_record(object_type: str, number: int, random: Random) -> dict[str
             return _deal(number, random)
         case "tickets":
             return _ticket(number, random)
+        case "products":
+            return _product(number, random)
         case "pets":
             return _pet(number, random)
     return {}
@@ -230,6 +232,14 @@ def _ticket(number: int, random: Random) -> dict[str, str]:
         "hs_pipeline_stage": str(random.randrange(1, 5)),
         "hs_ticket_priority": random.choice(("LOW", "MEDIUM", "HIGH")),
         "case_number": f"T-{number:06d}",
+    }
+
+
+def _product(number: int, random: Random) -> dict[str, str]:
+    return {
+        "name": f"{random.choice(_TRADES)} {random.choice(('basic', 'plus', 'pro'))}",
+        "hs_sku": f"SKU-{number:06d}",
+        "price": f"{random.randrange(5, 900)}.{random.randrange(100):02d}",
     }
 
 

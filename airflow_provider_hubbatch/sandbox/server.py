@@ -37,6 +37,9 @@ class HubSpotSandbox(Controls):
     :param latency_ms: How long each request takes: a number, or a range to draw from.
     :param requests_per_10_seconds: The rolling limit of each app; ``None``: none, and no headers about it.
     :param daily_limit: The account's calls a day; ``None``: any number.
+    :param association_requests_per_10_seconds: The associations' own rolling limit of each app; ``None``: none.
+    :param association_daily_limit: The associations' own calls a day; ``None``: any number.
+    :param searches_per_second: The account's searches; ``None``: any number.
     :param token: The access token that may do everything.
     :param tokens: Access tokens, each with its scopes (``None``: all); instead of ``token``.
     :param oauth: The OAuth app that may refresh.
@@ -59,6 +62,9 @@ class HubSpotSandbox(Controls):
         latency_ms: float | tuple[float, float] = 0.0,
         requests_per_10_seconds: int | None = 190,
         daily_limit: int | None = 250_000,
+        association_requests_per_10_seconds: int | None = 100,
+        association_daily_limit: int | None = 500_000,
+        searches_per_second: int | None = 5,
         token: str = DEFAULT_TOKEN,
         tokens: Mapping[str, Collection[str] | None] | None = None,
         oauth: OAuthApp | None = None,
@@ -76,6 +82,9 @@ class HubSpotSandbox(Controls):
         settings = Settings(
             requests_per_10_seconds=requests_per_10_seconds,
             daily_limit=daily_limit,
+            association_requests_per_10_seconds=association_requests_per_10_seconds,
+            association_daily_limit=association_daily_limit,
+            searches_per_second=searches_per_second,
             latency_ms=latency_ms,
             tokens=tokens or {token: None},
             oauth=oauth or OAuthApp(),

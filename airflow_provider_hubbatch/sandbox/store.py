@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_hubbatch.sandbox.associations import End, Links
 from airflow_provider_hubbatch.sandbox.definitions import Option
 from airflow_provider_hubbatch.sandbox.lag import SearchLag
 from airflow_provider_hubbatch.sandbox.owners import Owners
@@ -120,6 +121,18 @@ class Table:
         record = self.records.get(record_id)
         return record if record is not None and record.archived_at is not None else None
 
+    def archived_owner(self, property_name: str, value: str) -> Record | None:
+        """The archived record that had this value of a key."""
+        folded = value.lower() if property_name == "email" else value
+        return next(
+            (
+                record
+                for record in self.records.values()
+                if record.archived_at is not None and record.properties.get(property_name) == folded
+            ),
+            None,
+        )
+
     def count_live(self) -> int:
         """How many records there are that are neither archived nor merged away."""
         return sum(record.archived_at is None for record in self.records.values())
@@ -172,6 +185,7 @@ class Store:
         self._now = now
         self.lag = SearchLag(clock)
         self.owners = Owners(now=now)
+        self.links = Links()
         self.tables: dict[str, Table] = {}
         self.recent_changes: deque[Change] = deque(maxlen=RECENT_CHANGES)
         for object_type in OBJECT_TYPES:
@@ -265,6 +279,8 @@ class Store:
         table.merged[from_id] = into_id
         for name, value in gone.properties.items():
             _index(table, gone, name, value, None)
+        type_id = table.object_type.object_type_id
+        self.links.move(End(type_id, from_id), End(type_id, into_id))
         if table.object_type.name == "contacts" and gone.properties.get("email"):
             addresses = [survivor.properties.get("hs_additional_emails"), gone.properties["email"]]
             self.write(table, survivor, {"hs_additional_emails": ";".join(filter(None, addresses))})

@@ -226,6 +226,81 @@ def test_oauth_tokens_get_no_daily_headers(make: MakeSandbox) -> None:
         assert rate_headers(client.details()).keys() == {"max", "remaining", "interval-milliseconds"}
 
 
+SEARCH = "/crm/objects/2026-03/contacts/search"
+LABELS = "/crm/associations/2026-03/contacts/companies/labels"
+
+
+def test_search_has_a_window_of_its_own(make: MakeSandbox, clock: Clock) -> None:
+    """Five searches a second for the account: 429 SECONDLY; no headers, and no place in the ten-second window."""
+    pair = make(requests_per_10_seconds=2, clock=clock, tokens={"one": None, "two": None})
+    with Client(pair.sandbox, token="two") as other:
+        responses = [client.post(SEARCH, {}) for client in (pair.client, other, pair.client, other, pair.client)]
+        assert {response.status_code for response in responses} == {200}
+        assert [rate_headers(response) for response in responses] == [{}] * 5
+        refused = other.post(SEARCH, {})
+        assert refused.status_code == 429
+        assert refused.json()["policyName"] == "SECONDLY"
+        assert refused.json()["message"] == "You have reached your secondly limit."
+        assert rate_headers(refused) == {}
+        assert rate_headers(pair.client.details())["remaining"] == "1"
+        clock.seconds += 1
+        assert other.post(SEARCH, {}).status_code == 200
+    assert pair.sandbox.statistics["max_searches_in_1_second"] == 5
+
+
+@pytest.mark.parametrize(
+    ("switch", "headers"),
+    [
+        ("own", {"max": "3", "remaining": "2", "interval-milliseconds": "10000"}),
+        ("objects", {"max": "2", "remaining": "2", "interval-milliseconds": "10000"}),
+        ("none", {}),
+    ],
+)
+def test_associations_have_a_window_of_their_own(
+    make: MakeSandbox, clock: Clock, switch: str, headers: dict[str, str]
+) -> None:
+    """Associations have their own ten seconds and day; their headers speak of these, of others, or of none."""
+    pair = make(
+        requests_per_10_seconds=2,
+        daily_limit=100,
+        association_requests_per_10_seconds=3,
+        association_daily_limit=4,
+        clock=clock,
+        behaviours={"association_headers": switch},
+    )
+    shown = rate_headers(pair.client.get(LABELS))
+    daily = {"own": ("4", "3"), "objects": ("100", "100")}.get(switch)
+    assert shown == (headers | {"daily": daily[0], "daily-remaining": daily[1]} if daily else {})
+    assert [pair.client.get(LABELS).status_code for _ in range(3)] == [200, 200, 429]
+    assert [pair.client.details().status_code for _ in range(3)] == [200, 200, 429]
+    clock.seconds += 10
+    assert pair.client.get(LABELS).status_code == 200
+    assert pair.client.get(LABELS).json()["policyName"] == "DAILY"
+    assert pair.client.details().status_code == 200
+    assert pair.sandbox.statistics["max_associations_in_10_seconds"] == 3
+
+
+def test_every_window_can_be_filled_and_changed(make: MakeSandbox, clock: Clock) -> None:
+    """occupy_window takes places in any of the windows; set_limits leaves alone what it doesn't name."""
+    pair = make(clock=clock)
+    for pace, places, path in (("search", 5, SEARCH), ("associations", 100, LABELS)):
+        pair.sandbox.occupy_window(places, pace=pace)
+        response = pair.client.post(path, {}) if pace == "search" else pair.client.get(path)
+        assert response.status_code == 429
+    pair.sandbox.set_limits(requests_per_10_seconds=5, daily_limit=None)
+    assert pair.client.get(LABELS).status_code == 429
+    pair.sandbox.set_limits(
+        requests_per_10_seconds=5,
+        daily_limit=None,
+        association_requests_per_10_seconds=200,
+        searches_per_second=None,
+    )
+    assert pair.client.get(LABELS).status_code == 200
+    assert pair.client.post(SEARCH, {}).status_code == 200
+    with pytest.raises(KeyError, match="nothing"):
+        pair.sandbox.occupy_window(1, pace="nothing")
+
+
 @given(
     limit=st.integers(1, 5),
     pauses=st.lists(st.floats(0, 12, allow_nan=False, allow_infinity=False), max_size=40),

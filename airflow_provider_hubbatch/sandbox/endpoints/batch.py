@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply, error_body, json_reply, validation_error
@@ -13,18 +13,23 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.sandbox.checks import Checked
     from airflow_provider_hubbatch.sandbox.inputs import Input
+    from airflow_provider_hubbatch.sandbox.newcomers import WantedLink
     from airflow_provider_hubbatch.sandbox.portal import Call, Portal
     from airflow_provider_hubbatch.sandbox.store import Record, Table
 
 
 @dataclass(slots=True)
 class Row:
-    """An input, the record that it means, and what its values came to."""
+    """An input, the record that it means, and what its values came to.
+
+    :param links: Those that a new record is to have from the start.
+    """
 
     input: Input
     record: Record | None
     checked: Checked
     is_merged: bool = False
+    links: list[WantedLink] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.checks import Checker
 from airflow_provider_hubbatch.sandbox.endpoints.batch import refuse_id_property, shows_nulls
-from airflow_provider_hubbatch.sandbox.inputs import parse_json, read_properties
+from airflow_provider_hubbatch.sandbox.inputs import parse_json, read_associations, read_properties
+from airflow_provider_hubbatch.sandbox.newcomers import make, wanted_links
 from airflow_provider_hubbatch.sandbox.refusals import refusal
 from airflow_provider_hubbatch.sandbox.replies import Reply, json_reply, not_found, validation_error
 
@@ -25,14 +26,17 @@ def get_object(portal: Portal, call: Call) -> Reply:
 
 
 def create_object(portal: Portal, call: Call) -> Reply:
-    """Makes one record."""
+    """Makes one record, with its links."""
     table = portal.table(call)
     properties = _properties(call)
     checked = Checker(portal, table, call.version).check(properties, None)
-    if checked.problems:
-        raise refusal(checked.problems, table, portal.behaviours)
-    record = portal.store.create(table, checked.values)
-    return json_reply(201, record.as_json((*properties, *table.shown_by_default())))
+    wanted = wanted_links(portal, table, read_associations(parse_json(call.body)))
+    problems = [*checked.problems, *wanted.problems]
+    if problems:
+        raise refusal(problems, table, portal.behaviours, makes=True)
+    record = make(portal, table, checked.values, wanted.links)
+    names = (*properties, *table.shown_by_default())
+    return json_reply(201, record.as_json(names, nulls=shows_nulls(portal, call.version)))
 
 
 def update_object(portal: Portal, call: Call) -> Reply:
