@@ -15,6 +15,7 @@ from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sync import result_files
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
+from tests.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -159,31 +160,29 @@ def test_no_password_is_shown() -> None:
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3])
-def test_a_full_disk_is_told_and_raises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+def test_a_full_disk_is_told_and_raises_nothing(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     """Complete parts stay, nothing is written any more, and ``error`` says why: the sync has rows to account for."""
-    monkeypatch.setattr(result_files, "_BLOCK_BYTES", 100)
-    flushes = 0
-    flush = result_files._Lines._flush
-
-    def full(lines: result_files._Lines) -> None:
-        nonlocal flushes
-        flushes += 1
-        if flushes >= fails_at + 2:
-            raise OSError(28, "No space left on device")
-        flush(lines)
-
-    monkeypatch.setattr(result_files._Lines, "_flush", full)
-    files = ResultFiles(str(tmp_path), "task")
+    monkeypatch.setattr(result_files, "MAX_PART_ROWS", 10)
+    storage = ObjectStore.empty()
+    files = ResultFiles("store://bucket/results", "task")
     files.start()
     write(files, range(4))
     assert files.close_part() == 1
+    puts = 0
+
+    def full(what: str, _: str) -> None:
+        nonlocal puts
+        puts += what == "put"
+        if puts >= fails_at:
+            raise OSError(28, "No space left on device")
+
+    storage.before = full
     write(files, range(4, 40))
     files.add(outcome_of(40, Status.NOT_SENT))
-    assert files.close_part() == 1
+    assert files.close_part() == fails_at
     files.close()
     assert isinstance(files.error, OSError)
-    kept = (tmp_path / "task-00001.jsonl").read_text().splitlines()
-    assert [json.loads(line)["row"] for line in kept] == list(range(4))
+    assert storage.rows() == list(range(4 + 10 * (fails_at - 1)))
 
 
 def test_values_that_json_has_not_are_written(tmp_path: Path) -> None:

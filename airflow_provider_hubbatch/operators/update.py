@@ -123,6 +123,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         self.daily_quota_reserve = daily_quota_reserve
         self.deferrable = deferrable
         self.hubspot_conn_id = hubspot_conn_id
+        self._killed = False
         self._run: BatchUpdateRun | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -134,10 +135,9 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         """
         try:
             self._run = self._start(context)
-            try:
-                self._run.finish()
-            finally:
-                self._push(context, self._run.report)
+            if self._killed:
+                self._run.stop()
+            self._run.finish(lambda report: self._push(context, report))
             self._run.report.raise_for_rejected()
             self._describe_asset_events(context)
         except DailyQuotaError as error:
@@ -154,7 +154,11 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         return self.execute(context)
 
     def on_kill(self) -> None:
-        """Start no more requests; the task then accounts for its rows and ends by itself."""
+        """Start no more requests; the task then accounts for its rows and ends by itself.
+
+        Airflow calls it from the moment the task runs: what comes before the sync is remembered.
+        """
+        self._killed = True
         if self._run is not None:
             self._run.stop()
 
@@ -228,7 +232,11 @@ class HubSpotBatchUpdateOperator(BaseOperator):
     def _wait_for_quota(self, context: Context, error: DailyQuotaError) -> None:
         """Defer until the account's day begins anew, if that is wanted and nothing would be sent twice."""
         nothing_sent = error.report is not None and not error.report.summary()["updated"]
-        if not self.deferrable or not (nothing_sent or (self.resume and context.get("task_state_store"))):
+        if (
+            self._killed
+            or not self.deferrable
+            or not (nothing_sent or (self.resume and context.get("task_state_store")))
+        ):
             return
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415 - seldom
 

@@ -11,7 +11,7 @@ with the last complete part.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,8 +20,11 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_hubbatch.core.checkpoint import is_settled
 from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.sync.storage import names_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from airflow_provider_hubbatch.core.model import RowOutcome
 
 # A part is closed when it has this many rows, checkpoint or not: what waits to be written stays small.
@@ -37,20 +40,30 @@ class ResultFiles:
     :param folder: any path or URL that ``ObjectStoragePath`` takes; made if it isn't there.
     :param name: what the files' names begin with: the task's, so that mapped tasks can share a folder.
     :param kept_parts: so many parts of an earlier try stay; all other files of this name are removed first.
+    :param storage: entered around everything that may hang. An exception that it lets in is raised, and the files are
+        given up then.
     """
 
-    def __init__(self, folder: str, name: str, *, kept_parts: int = 0) -> None:
+    def __init__(
+        self,
+        folder: str,
+        name: str,
+        *,
+        kept_parts: int = 0,
+        storage: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._folder = _storage_path(folder)
         self._name = name
         self._parts = kept_parts
+        self._storage = storage
         self._part = _Lines(self._path(self._parts + 1))
         self._unsettled = _Lines(self._folder / f"{name}-unsettled.jsonl")
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def has_kept_parts(self) -> bool:
         """Whether the parts of the earlier try are where this one looks: another worker has other local folders."""
         try:
-            there = {path.name for path in self._folder.iterdir()}
+            there = names_in(self._folder)
         except Exception:  # noqa: BLE001 - whatever the storage raises, they aren't there
             there = set()
         return all(self._path(number).name in there for number in range(1, self._parts + 1))
@@ -62,9 +75,9 @@ class ResultFiles:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for path in list(self._folder.iterdir()):
-                if self._is_left_over(path.name):
-                    path.unlink()
+            for name in names_in(self._folder):
+                if self._is_left_over(name):
+                    (self._folder / name).unlink()
             self._unsettled.probe()
         except Exception as error:  # noqa: BLE001 - whatever its storage raises
             raise SettingsError(
@@ -76,10 +89,9 @@ class ResultFiles:
         """Write one outcome; rejected and unknown ones with their source row."""
         line = orjson.dumps(outcome.as_dict()) + b"\n"
         lines = self._part if is_settled(outcome) else self._unsettled
-        try:
-            lines.add(line)
-        except Exception as error:  # noqa: BLE001 - whatever the storage raises
-            self._give_up(error)
+        if lines.add(line):
+            with self._writing():
+                lines.flush()
         if self._part.lines >= MAX_PART_ROWS:
             self.close_part()
 
@@ -89,11 +101,8 @@ class ResultFiles:
         :returns: how many parts are complete.
         """
         if self._part.lines and self.error is None:
-            try:
+            with self._writing():
                 self._part.close()
-            except Exception as error:  # noqa: BLE001 - as above
-                self._give_up(error)
-            else:
                 self._parts += 1
                 self._part = _Lines(self._path(self._parts + 1))
         return self._parts
@@ -101,15 +110,25 @@ class ResultFiles:
     def close(self) -> None:
         """Finish all files."""
         self.close_part()
-        try:
-            self._unsettled.close()
-        except Exception as error:  # noqa: BLE001 - as above
-            self._give_up(error)
+        if self.error is None:
+            with self._writing():
+                self._unsettled.close()
 
-    def _give_up(self, error: Exception) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Whatever the storage raises is an ``error``. A task's timeout, which ends what hangs, is raised too."""
+        try:
+            with self._storage():
+                yield
+        except BaseException as error:
+            self._give_up(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _give_up(self, error: BaseException) -> None:
         self.error = self.error or error
-        self._part.give_up()
-        self._unsettled.give_up()
+        for lines in (self._part, self._unsettled):
+            lines.give_up(close=isinstance(error, Exception))
 
     def _path(self, number: int) -> ObjectStoragePath:
         return self._folder / f"{self._name}-{number:05d}.jsonl"
@@ -138,32 +157,33 @@ class _Lines:
             file.write(b"\n")
         self._path.unlink()
 
-    def give_up(self) -> None:
-        """Write nothing more, nor hold anything for it."""
+    def give_up(self, *, close: bool) -> None:
+        """Write nothing more, nor hold anything for it.
+
+        :param close: not what hangs.
+        """
         self._given_up = True
         self._block.clear()
-        file, self._file = self._file, None
-        if file is not None:
+        if self._file is not None and close:
             with suppress(Exception):
-                file.close()
+                self._file.close()
 
-    def add(self, line: bytes) -> None:
+    def add(self, line: bytes) -> bool:
+        """Take a line; whether it is time to flush."""
         if self._given_up:
-            return
+            return False
         self._block.append(line)
         self._bytes += len(line)
         self.lines += 1
-        if self._bytes >= _BLOCK_BYTES:
-            self._flush()
+        return self._bytes >= _BLOCK_BYTES
 
     def close(self) -> None:
         if self._block:
-            self._flush()
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+            self.flush()
+        if self._file is not None:
+            self._file.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         if self._file is None:
             self._file = self._path.open("wb")
         self._file.write(b"".join(self._block))

@@ -30,12 +30,23 @@ def write_private(path: ObjectStoragePath, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def names_in(folder: ObjectStoragePath) -> set[str]:
+    """The names of what is in a folder; nothing, where there is no such folder: object stores have none."""
+    folder.fs.invalidate_cache(folder.path)  # others write there too
+    try:
+        paths: list[str] = folder.fs.ls(folder.path, detail=False)
+    except FileNotFoundError:
+        return set()
+    return {path.rstrip("/").rpartition("/")[2] for path in paths}
+
+
 def size_of(path: ObjectStoragePath) -> int | None:
     """How many bytes a file has; ``None`` if there is nothing at this path.
 
     :raises IsADirectoryError: it is a folder.
     :raises ValueError: it is a device, a pipe, or anything else whose size nobody knows.
     """
+    path.fs.invalidate_cache(path.path)  # others write there too
     try:
         info: dict[str, Any] = path.fs.info(path.path)
     except FileNotFoundError:

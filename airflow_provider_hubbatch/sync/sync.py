@@ -138,15 +138,21 @@ class BatchUpdateRun:
         if self._sync is not None:
             self._sync.stop(error)
 
-    def finish(self) -> SyncReport:
+    def finish(self, tell: Callable[[SyncReport], None] | None = None) -> SyncReport:
         """Do all of it. A task's timeout ends it between two outcomes, so that no row is lost to it.
 
+        :param tell: given the report in the end, however it ended.
         :returns: the report.
         :raises HubSpotError: as iterating does.
         """
         with self._signals:
-            for _ in self:
-                pass
+            try:
+                for _ in self:
+                    pass
+            finally:
+                if tell is not None:
+                    with self._signals.storage():
+                        tell(self.report)
         return self.report
 
     def __iter__(self) -> Iterator[RowOutcome]:
@@ -161,6 +167,7 @@ class BatchUpdateRun:
             self._refuse_few_rows(sources.total_rows(self._rows))
             yield from self._outcomes()
             self._close()
+            self._signals.raise_held()
             self._refuse_few_rows(self.report.rows)
         except HubSpotError as error:
             error.report = self.report
@@ -187,12 +194,14 @@ class BatchUpdateRun:
     # --- rows in -----------------------------------------------------------------------------------------------
 
     def _outcomes(self) -> Iterator[RowOutcome]:
+        self._raise_if_stopped()
         with self._chunks() as chunks:
             first = next(chunks, None)
             if first is None:
                 log.info("There are no rows: nothing to send to HubSpot")
                 self._open_files()
                 return
+            self._raise_if_stopped()
             mapping = self._mapping(first)
             self._log_start(mapping)
             left = self._resumed(mapping, itertools.chain([first], chunks))
@@ -236,14 +245,27 @@ class BatchUpdateRun:
         if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
             self._checkpoints.start_over("the result files of the try that left a checkpoint are not there")
             return self._prepared(mapping, chunks)
-        again = ResumedRows(checkpoint, partial(mapping.prepare, empty=self._empty), chunks)
+        again = ResumedRows(checkpoint, partial(mapping.prepare, empty=self._empty), self._until_stopped(chunks))
         if not again.are_the_same():
             self._checkpoints.start_over("the rows are not those of the try that left a checkpoint")
             return None
-        self._digest = again.digest
         self._checkpoints.resume(checkpoint)
         self._restore(checkpoint, again)
+        self._digest = again.digest
         return itertools.chain([again.unsettled], self._prepared(mapping, again.rest()))
+
+    def _until_stopped(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self._raise_if_stopped()
+            yield chunk
+
+    def _raise_if_stopped(self) -> None:
+        """Before there is anything to stop, a stop is looked at here.
+
+        :raises SyncStoppedError: there was one.
+        """
+        if self._stopped and self._sync is None:
+            raise SyncStoppedError("the task was told to stop before anything was sent; a retry goes on from there")
 
     def _load_checkpoint(self) -> Checkpoint | None:
         if self._checkpoints is None:
@@ -322,7 +344,8 @@ class BatchUpdateRun:
             self._files.start()
 
     def _result_files(self, kept_parts: int) -> ResultFiles:
-        return ResultFiles(str(self._options.results_path), self._name, kept_parts=kept_parts)
+        folder = str(self._options.results_path)
+        return ResultFiles(folder, self._name, kept_parts=kept_parts, storage=self._signals.storage)
 
     def _folded(self, sync: Sync) -> Iterator[RowOutcome]:
         try:
@@ -348,18 +371,19 @@ class BatchUpdateRun:
             self._files.add(outcome)
 
     def _tick(self, progress: Progress) -> None:
-        self._client.mask_secrets()
-        self._progress.tick(progress)
-        self._note_costs()
-        self.timeline.tick()
-        if self._files is not None and self._files.error is not None:
-            self.stop(_unwritten(self._files.error, self._options.results_path))
-        if self._checkpoints is not None and self._checkpoints.due:
-            self._save_checkpoint()
+        with self._signals.storage():
+            self._client.mask_secrets()
+            self._progress.tick(progress)
+            self._note_costs()
+            self.timeline.tick()
+            if self._files is not None and self._files.error is not None:
+                self.stop(_unwritten(self._files.error, self._options.results_path))
+            if self._checkpoints is not None and self._checkpoints.due:
+                self._save_checkpoint()
 
     def _save_checkpoint(self) -> None:
-        if self._checkpoints is None or not self._digest.rows:
-            return
+        if self._checkpoints is None or self._sync is None or not self._digest.rows:
+            return  # nothing has happened since the checkpoint that is there, if there is one
         self._note_costs()
         parts = self._files.close_part() if self._files is not None else 0
         if self._files is not None and self._files.error is not None:
@@ -485,23 +509,25 @@ class BatchUpdateRun:
                 raise _unwritten(self._files.error, self._options.results_path)
         fingerprints, self._fingerprints = self._fingerprints, None
         if fingerprints is not None:
-            fingerprints.save()
+            with self._signals.storage():
+                fingerprints.save()
 
     def _end(self, *, finished: bool) -> None:
         """Close what is open, whatever happened; then say what became of the rows."""
         self._note_costs()
         self.timeline.tick(last=True)
         if self._checkpoints is not None and not finished:
-            self._save_checkpoint()
+            with self._signals.storage():
+                self._save_checkpoint()
         with suppress(SyncStoppedError):  # there is another error already
             self._close()
         if self._checkpoints is not None and finished:
-            self._checkpoints.drop()
+            with self._signals.storage():
+                self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
         for line in [*rejected_lines(self.report), *not_taken_lines(self.report), *left_alone_lines(self._empty)]:
             log.warning("%s", line)
-        self._signals.holding = False
 
     def _say_when(self, error: DailyQuotaError) -> None:
         """Add when the account's day begins anew."""
@@ -577,7 +603,7 @@ class ResumedRows:
                 self._outcomes[row.row] = self._outcomes[row.row]._replace(id=given_id)
 
 
-def _unwritten(error: Exception, folder: str | None) -> SyncStoppedError:
+def _unwritten(error: BaseException, folder: str | None) -> SyncStoppedError:
     what = f"{type(error).__name__}: {show_error(error, folder)}"
     return SyncStoppedError(
         f"the result files can't be written ({what}), so the sync stopped; a retry goes on from the last complete file"

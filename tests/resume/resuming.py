@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +31,12 @@ class DictStore:
     """Airflow's task state store, as a dict of JSON texts.
 
     :param broken: the methods that raise.
+    :ivar before: called with a method's name before it does anything.
     """
 
     def __init__(self, *broken: str) -> None:
         self.broken = set(broken)
+        self.before: Callable[[str], object] = lambda _: None
         self.texts: dict[str, str] = {}
         self.sizes: list[int] = []
 
@@ -49,6 +54,7 @@ class DictStore:
         self.texts.pop(key, None)
 
     def _break(self, method: str) -> None:
+        self.before(method)
         if method in self.broken:
             raise RuntimeError(f"no {method} today")
 
@@ -95,11 +101,18 @@ def wrong_titles(sandbox: HubSpotSandbox, rows: Iterable[dict[str, Any]]) -> lis
 def after_batches(batches: int, hubspot: HubSpotSandbox, act: Callable[[], object]) -> Iterator[None]:
     """Do something once HubSpot has answered so many more batches."""
     sent = len(updates(hubspot)) + batches
+    with when(lambda: len(updates(hubspot)) >= sent, act):
+        yield
+
+
+@contextmanager
+def when(happens: Callable[[], bool], act: Callable[[], object]) -> Iterator[None]:
+    """Do something, from another thread, as soon as something is true."""
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.003):
-            if len(updates(hubspot)) >= sent:
+            if happens():
                 act()
                 return
 
@@ -119,3 +132,42 @@ def stopped_after(batches: int, run: Any, hubspot: HubSpotSandbox) -> SyncReport
     assert caught.value.report is run.report
     report: SyncReport = run.report
     return report
+
+
+class Timeout(BaseException):
+    """As Airflow's ``AirflowTaskTimeout``: raised by a signal handler, and no ``Exception``."""
+
+
+@contextmanager
+def alarm_raises() -> Iterator[None]:
+    """SIGALRM raises, as for a task with an ``execution_timeout``."""
+
+    def handler(*_: object) -> None:
+        raise Timeout("as Airflow's")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        yield
+        assert signal.getsignal(signal.SIGALRM) is handler
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def send_alarm() -> None:
+    os.kill(os.getpid(), signal.SIGALRM)
+
+
+class Hanging:
+    """What never returns once it is asked; a timeout comes a moment later.
+
+    :param what: the call that hangs.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __call__(self, what: str, _: str = "") -> None:
+        if what == self.what:
+            threading.Timer(0.1, send_alarm).start()
+            while True:
+                time.sleep(60)

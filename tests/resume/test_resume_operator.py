@@ -15,7 +15,20 @@ from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedErr
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.retries import HubSpotRetryPolicy
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-from tests.resume.resuming import DictStore, rows_of, sync, times_sent, updates, wrong_titles
+from tests.resume.resuming import (
+    DictStore,
+    Hanging,
+    Timeout,
+    after_batches,
+    alarm_raises,
+    lines_of,
+    rows_of,
+    sync,
+    times_sent,
+    updates,
+    when,
+    wrong_titles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +64,11 @@ def operator(rows: Any, **options: Any) -> HubSpotBatchUpdateOperator:
     return HubSpotBatchUpdateOperator(rows=rows, **options)
 
 
-def execute(task: HubSpotBatchUpdateOperator, store: DictStore | None) -> tuple[TaskInstance, BaseException | None]:
+def execute(
+    task: HubSpotBatchUpdateOperator, store: DictStore | None, ti: TaskInstance | None = None
+) -> tuple[TaskInstance, BaseException | None]:
     """Run ``execute`` as Airflow does; gives what was pushed and what was raised."""
-    ti = TaskInstance()
+    ti = ti or TaskInstance()
     context: dict[str, Any] = {"ti": ti, **({} if store is None else {"task_state_store": store})}
     try:
         HubSpotBatchUpdateOperator.execute.__wrapped__(task, context)  # type: ignore[attr-defined]
@@ -224,7 +239,6 @@ def test_on_kill_stops_and_keeps_what_was_done(hubspot: HubSpotSandbox) -> None:
 
     rows, store = rows_of(hubspot.objects("contacts")), DictStore()
     task = operator(rows)
-    task.on_kill()  # before it runs: nothing to stop
     killed_at: list[float] = []
 
     def kill() -> None:
@@ -245,6 +259,126 @@ def test_on_kill_stops_and_keeps_what_was_done(hubspot: HubSpotSandbox) -> None:
     assert error is None
     assert ti.xcoms["return_value"]["resumed_rows"] == first
     assert set(times_sent(updates(hubspot)).values()) == {1}
+
+
+def nothing_sent(hubspot: HubSpotSandbox, ti: TaskInstance, error: BaseException | None) -> bool:
+    """Whether a task ended as one that was told to stop before it wrote anything."""
+    return isinstance(error, SyncStoppedError) and updates(hubspot) == [] and ti.xcoms["return_value"]["updated"] == 0
+
+
+def test_a_stop_before_the_task_runs_is_remembered(hubspot: HubSpotSandbox) -> None:
+    """Airflow may send it while templates render: then HubSpot isn't asked for anything."""
+    task = operator(rows_of(hubspot.objects("contacts")))
+    task.on_kill()
+    ti, error = execute(task, DictStore())
+    assert nothing_sent(hubspot, ti, error)
+    assert hubspot.requests == []
+
+
+def test_a_stop_is_remembered_by_the_copy_that_airflow_runs(hubspot: HubSpotSandbox) -> None:
+    """It copies the task before it renders it."""
+    task = operator(rows_of(hubspot.objects("contacts")))
+    task.on_kill()
+    ti, error = execute(task.prepare_for_execution(), DictStore())
+    assert nothing_sent(hubspot, ti, error)
+
+
+@pytest.mark.parametrize("at", [0, 1, 500])
+@pytest.mark.parametrize("options", [{}, {"preflight": False}], ids=str)
+def test_a_stop_while_rows_are_pulled_is_remembered(hubspot: HubSpotSandbox, at: int, options: dict[str, Any]) -> None:
+    """An XCom or a query takes its time, and the stop comes meanwhile: nothing is written."""
+
+    class Pulled:
+        def __iter__(self) -> Iterator[dict[str, Any]]:
+            for number, row in enumerate(rows_of(hubspot.objects("contacts"))):
+                if number == at:
+                    task.on_kill()
+                yield row
+
+    task = operator(Pulled(), **options)
+    ti, error = execute(task, DictStore())
+    assert nothing_sent(hubspot, ti, error)
+
+
+@pytest.mark.parametrize("path", ["/crm/properties/", "/account-info/"])
+def test_a_stop_during_the_preflight_is_remembered(hubspot: HubSpotSandbox, path: str) -> None:
+    """HubSpot is being asked for definitions and account: nothing is written afterwards."""
+    task = operator(rows_of(hubspot.objects("contacts")))
+    asked = hubspot.faults.add("hang", path=path, seconds=0.3)
+    with when(lambda: asked.hits > 0, task.on_kill):
+        ti, error = execute(task, DictStore())
+    assert nothing_sent(hubspot, ti, error)
+
+
+def test_a_stop_while_a_retry_reads_its_rows_again_costs_nothing(hubspot: HubSpotSandbox, tmp_path: Path) -> None:
+    """The checkpoint and the result files stay as they are, and the next try goes on."""
+    rows, store = rows_of(hubspot.objects("contacts")), DictStore()
+    options = {"results_path": str(tmp_path)}
+    first = operator(rows, **options)
+    with after_batches(5, hubspot, first.on_kill):
+        ti, _ = execute(first, store)
+    sent = len(updates(hubspot))
+    checkpoint = dict(store.texts)
+
+    class Again:
+        def __iter__(self) -> Iterator[dict[str, Any]]:
+            for number, row in enumerate(rows):
+                if number == 300:
+                    second.on_kill()
+                yield row
+
+    second = operator(Again(), **options)
+    _, error = execute(second, store)
+    assert isinstance(error, SyncStoppedError)
+    assert len(updates(hubspot)) == sent
+    assert store.texts == checkpoint
+    ti, error = execute(operator(rows, **options), store)
+    assert error is None
+    assert ti.xcoms["return_value"]["resumed_rows"] > 0
+    assert set(times_sent(updates(hubspot)).values()) == {1}
+    assert [line["row"] for line in lines_of(tmp_path)] == list(range(ROWS))
+
+
+def test_a_folder_that_can_not_be_written_for_one_try_costs_no_lines(hubspot: HubSpotSandbox, tmp_path: Path) -> None:
+    """The try fails before it sends anything; the checkpoint still knows the files of the try before."""
+    rows, store = rows_of(hubspot.objects("contacts")), DictStore()
+    folder = tmp_path / "results"
+    first = operator(rows, results_path=str(folder))
+    with after_batches(5, hubspot, first.on_kill):
+        execute(first, store)
+    folder.rename(tmp_path / "away")
+    folder.write_text("something else")
+    _, error = execute(operator(rows, results_path=str(folder)), store)
+    assert error is not None
+    folder.unlink()
+    (tmp_path / "away").rename(folder)
+    ti, error = execute(operator(rows, results_path=str(folder)), store)
+    assert error is None
+    assert ti.xcoms["return_value"]["updated"] == ROWS
+    assert [line["row"] for line in lines_of(folder)] == list(range(ROWS))
+
+
+def test_a_task_that_was_stopped_is_not_deferred(hubspot: HubSpotSandbox) -> None:
+    """The stop comes while the daily limit's reset is asked for: it ends the task."""
+    hubspot.spend_daily_quota(leave=12, resets_in_seconds=30)
+    task = operator(rows_of(hubspot.objects("contacts")), deferrable=True)
+    asked = hubspot.faults.add("hang", path="api-usage", seconds=0.3)
+    with when(lambda: asked.hits > 0, task.on_kill):
+        _, error = execute(task, DictStore())
+    assert isinstance(error, DailyQuotaError)
+
+
+def test_a_timeout_passes_an_xcom_that_hangs(hubspot: HubSpotSandbox) -> None:
+    """The rows are written and accounted for; Airflow's API is gone when the summary is pushed."""
+
+    class Unreachable(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            super().xcom_push(key, value)
+            Hanging(key)("return_value")
+
+    with alarm_raises():
+        _, error = execute(operator(rows_of(hubspot.objects("contacts"))), DictStore(), Unreachable())
+    assert isinstance(error, Timeout)
 
 
 def test_too_many_rejected_leave_no_checkpoint(hubspot: HubSpotSandbox) -> None:

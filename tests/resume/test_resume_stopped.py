@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -15,12 +13,18 @@ import pytest
 
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from airflow_provider_hubbatch.sync import result_files
 from airflow_provider_hubbatch.sync.resume import KEY
+from tests.object_store import ObjectStore
 from tests.resume.resuming import (
     DictStore,
+    Hanging,
+    Timeout,
     after_batches,
+    alarm_raises,
     lines_of,
     rows_of,
+    send_alarm,
     stopped_after,
     sync,
     times_sent,
@@ -36,16 +40,21 @@ if TYPE_CHECKING:
 ROWS = 3_000
 
 
-class Timeout(BaseException):
-    """As Airflow's ``AirflowTaskTimeout``: raised by a signal handler, and no ``Exception``."""
-
-
 @pytest.fixture
 def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpotSandbox]:
     """A HubSpot with 3,000 contacts that takes 40 ms a request."""
     with HubSpotSandbox(records={"contacts": ROWS}, latency_ms=30, requests_per_10_seconds=10_000) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", sandbox.connection())
         yield sandbox
+
+
+STORAGE = "store://bucket/results"
+
+
+@pytest.fixture
+def storage() -> ObjectStore:
+    """A storage as S3 is, which the path ``STORAGE`` is in."""
+    return ObjectStore.empty()
 
 
 @pytest.fixture
@@ -55,25 +64,6 @@ def rows(hubspot: HubSpotSandbox) -> list[dict[str, Any]]:
     for number in range(30):
         given[100 * number + 7]["id"] = f"9{number:09d}"
     return given
-
-
-@contextmanager
-def alarm_raises() -> Iterator[None]:
-    """SIGALRM raises, as for a task with an ``execution_timeout``."""
-
-    def handler(*_: object) -> None:
-        raise Timeout("as Airflow's")
-
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        yield
-        assert signal.getsignal(signal.SIGALRM) is handler
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
-
-def send_alarm() -> None:
-    os.kill(os.getpid(), signal.SIGALRM)
 
 
 def test_a_stopped_sync_goes_on_and_sends_nothing_twice(
@@ -352,27 +342,96 @@ def test_two_rows_of_a_record_keep_their_order(hubspot: HubSpotSandbox) -> None:
 
 
 def test_a_full_disk_stops_the_sync_and_loses_no_account(
-    hubspot: HubSpotSandbox, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hubspot: HubSpotSandbox, rows: list[dict[str, Any]], storage: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Result files that can't be written in the middle: the sync stops, says so, and a retry completes them."""
-    from airflow_provider_hubbatch.sync import result_files
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(what: str, _: str) -> None:
+        if what == "put":
+            raise OSError(28, "No space left on device")
 
     store = DictStore()
-    options = {"results_path": str(tmp_path)}
-    stopped_after(8, sync(rows, store, **options), hubspot)
-    with monkeypatch.context() as patch:
-        patch.setattr(result_files._Lines, "_flush", full)
-        patch.setattr(result_files, "_BLOCK_BYTES", 4_096)
-        run = sync(rows, store, **options)
-        with pytest.raises(SyncStoppedError, match=r"the result files can't be written .*No space left.*a retry goes"):
-            run.finish()
-    assert run.report.rows < ROWS
-    summary = sync(rows, store, **options).finish().summary()
+    stopped_after(8, sync(rows, store, results_path=STORAGE), hubspot)
+    monkeypatch.setattr(result_files, "MAX_PART_ROWS", 100)
+    run = sync(rows, store, results_path=STORAGE)
+    with (
+        after_batches(2, hubspot, lambda: setattr(storage, "before", full)),
+        pytest.raises(SyncStoppedError, match=r"the result files can't be written .*No space left.*a retry goes"),
+    ):
+        run.finish()
+    assert run.report.rows <= ROWS
+    storage.before = lambda *_: None
+    summary = sync(rows, store, results_path=STORAGE).finish().summary()
     assert (summary["updated"], summary["rejected"]) == (ROWS - 30, 30)
-    assert [line["row"] for line in lines_of(tmp_path)] == list(range(ROWS))
+    assert storage.rows() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("batches", [0, 5])
+def test_a_timeout_passes_a_storage_that_hangs(
+    hubspot: HubSpotSandbox, rows: list[dict[str, Any]], storage: ObjectStore, batches: int
+) -> None:
+    """From the start, or on the way: every row has its outcome all the same, and the next try writes the files."""
+    store = DictStore()
+    run = sync(rows, store, results_path=STORAGE)
+    if not batches:
+        storage.before = Hanging("put")
+    with (
+        after_batches(batches, hubspot, lambda: setattr(storage, "before", Hanging("put"))),
+        alarm_raises(),
+        pytest.raises(Timeout),
+    ):
+        run.finish()
+    assert run.report.rows == (ROWS if batches else 0)
+    storage.before = lambda *_: None
+    summary = sync(rows, store, results_path=STORAGE).finish().summary()
+    assert (summary["updated"], summary["rejected"]) == (ROWS - 30, 30)
+    assert storage.rows() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("what", ["get", "set", "delete"])
+def test_a_timeout_passes_a_state_store_that_hangs(
+    hubspot: HubSpotSandbox, rows: list[dict[str, Any]], what: str
+) -> None:
+    """Airflow's API is gone: the timeout ends the task, and the next try has the checkpoint that was there."""
+    store = DictStore()
+    first = stopped_after(8, sync(rows, store), hubspot)
+    before = dict(store.texts)
+    store.before = Hanging(what)
+    run = sync(rows, store)
+    with (
+        after_batches(4, hubspot, run.stop) if what == "set" else nullcontext(),
+        alarm_raises(),
+        pytest.raises(Timeout),
+    ):
+        run.finish()
+    assert store.texts == before
+    store.before = lambda *_: None
+    summary = sync(rows, store).finish().summary()
+    assert (summary["updated"], summary["rejected"]) == (ROWS - 30, 30)
+    assert summary["resumed_rows"] == first.summary()["updated"] + first.summary()["rejected"]
+
+
+def test_a_timeout_at_the_very_end_is_raised_and_keeps_what_was_done(
+    hubspot: HubSpotSandbox, rows: list[dict[str, Any]], storage: ObjectStore
+) -> None:
+    """It came while the last file was written: the task fails by it, and its retry has nothing left to send."""
+
+    def alarm(what: str, _: str) -> None:
+        if what == "put" and not sent:
+            sent.append(True)
+            send_alarm()
+
+    sent: list[bool] = []
+    store = DictStore()
+    run = sync(rows, store, results_path=STORAGE)
+    with after_batches(25, hubspot, lambda: setattr(storage, "before", alarm)), alarm_raises(), pytest.raises(Timeout):
+        run.finish()
+    assert run.report.rows == ROWS
+    count = len(updates(hubspot))
+    summary = sync(rows, store, results_path=STORAGE).finish().summary()
+    assert summary["resumed_rows"] == ROWS == summary["rows"]
+    assert len(updates(hubspot)) == count
+    assert storage.rows() == list(range(ROWS))
 
 
 def test_the_quota_stops_before_the_reserve(
