@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.rules import PipelineRule, Problem, RowState
@@ -20,17 +19,19 @@ CONFLICT = "CONFLICTING_UNIQUE_VALUE"
 _NEW = "a new record"
 
 
-@dataclass(slots=True)
 class Checked:
     """A row's values as they would be stored, and what is wrong with the others.
 
-    :param hidden: Properties that the result doesn't show though they were sent.
+    ``hidden`` are properties that the result doesn't show though they were sent.
     """
 
-    values: dict[str, str | None] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-    hidden: set[str] = field(default_factory=set)
+    __slots__ = ("hidden", "problems", "values", "warnings")
+
+    def __init__(self) -> None:
+        self.values: dict[str, str | None] = {}
+        self.problems: list[Problem] = []
+        self.warnings: list[dict[str, Any]] = []
+        self.hidden: set[str] = set()
 
 
 class Checker:
@@ -45,10 +46,13 @@ class Checker:
         self._portal_id = portal.portal_id
         self._owners = portal.store.owners.active
         self._is_2026_09 = version >= "2026-09"
+        self._most_characters = behaviours.max_value_characters
         self._refuses_white_space = behaviours.white_space == "refused"
+        self._looks_at_texts = self._refuses_white_space or self._most_characters is not None
         enforces = self._is_2026_09 or behaviours.conditional_rules == "always"
         self._rules = [rule for rule in table.rules if enforces or not rule.is_admins]
         self._stages = {rule.stage for rule in self._rules if isinstance(rule, PipelineRule)}
+        self._plain = frozenset[str]() if self._looks_at_texts else table.plain
         self._claims: dict[tuple[str, str], str] = {}
 
     def check(self, properties: Mapping[str, Any], record: Record | None) -> Checked:
@@ -58,7 +62,11 @@ class Checker:
         """
         checked = Checked()
         definitions, null_clears = self._table.definitions, self._behaviours.null_clears
+        plain, values = self._plain, checked.values
         for name, sent in properties.items():
+            if name in plain and isinstance(sent, str):
+                values[name] = sent
+                continue
             if sent is None and not null_clears:
                 continue
             definition = definitions.get(name)
@@ -83,7 +91,12 @@ class Checker:
     def _check_value(self, definition: PropertyDefinition, value: str, record: Record | None, checked: Checked) -> None:
         name = definition.name
         try:
-            stored = self._stored(definition, value)
+            if self._looks_at_texts:
+                self._refuse_text(definition, value)
+            if name in self._stages:
+                stored = value
+            else:
+                stored = stored_value(definition, value, owners=self._owners, normalise_dates=self._is_2026_09)
         except InvalidValueError as error:
             quoted = value if self._behaviours.errors_quote_value else "The value"
             checked.problems.append(Problem(error.error, error.message.replace("{value}", quoted), name))
@@ -99,15 +112,12 @@ class Checker:
             checked.warnings.append(_normalised(name))
         checked.values[name] = stored
 
-    def _stored(self, definition: PropertyDefinition, value: str) -> str:
-        limit = self._behaviours.max_value_characters
+    def _refuse_text(self, definition: PropertyDefinition, value: str) -> None:
+        limit = self._most_characters
         if limit is not None and len(value) > limit:
             raise InvalidValueError("VALUE_TOO_LONG", f"The value is too long: the maximum is {limit} characters.")
         if self._refuses_white_space and definition.type != "string" and value != value.strip():
             raise InvalidValueError("LEADING_TRAILING_WHITESPACE", '"{value}" includes leading or trailing whitespace.')
-        if definition.name in self._stages:
-            return value
-        return stored_value(definition, value, owners=self._owners, normalise_dates=self._is_2026_09)
 
     def _leave_stage(self, checked: Checked) -> None:
         match self._behaviours.lifecyclestage_backward:

@@ -146,7 +146,7 @@ class Controls:
         :raises KeyError: for an unknown one.
         """
         with self._portal.lock:
-            del self._portal.store.table(object_type).definitions[name]
+            self._portal.store.table(object_type).remove_property(name)
 
     def add_object_type(self, name: str, object_type_id: str, *, singular: str | None = None) -> None:
         """Adds an object type with the properties that every type has.

@@ -52,10 +52,16 @@ class PropertyDefinition:
         """Whether its value is an owner's id."""
         return self.referenced_object_type == "OWNER"
 
-    @property
+    @cached_property
     def is_read_only(self) -> bool:
         """Whether HubSpot keeps its value itself."""
         return self.read_only or self.calculated
+
+    @property
+    def takes_any_text(self) -> bool:
+        """Whether any text is a value of it, and stored as it is."""
+        takes_text = self.type in {"string", "phone_number"} and self.name != "email" and not self.letters_only
+        return takes_text and not (self.is_read_only or self.archived)
 
     def as_json(self) -> dict[str, Any]:
         """The definition in HubSpot's shape."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # HubSpot: "limited to 100 inputs per request" (docs, Using object APIs)
 MAX_INPUTS = 100
+_NAMES = ("id", "idProperty", "objectWriteTraceId")
 
 
 class Input(NamedTuple):
@@ -147,16 +148,18 @@ def read_properties(item: dict[str, Any]) -> dict[str, Any] | None:
     if not isinstance(properties, dict):
         raise _invalid_json("Cannot deserialize a map from the value of properties")
     for value in properties.values():
-        if isinstance(value, (dict, list)):
+        if not isinstance(value, str) and isinstance(value, (dict, list)):
             raise _invalid_json("Cannot deserialize a string from the value of a property")
     return properties
 
 
 def _input(item: dict[str, Any]) -> Input:
     properties = read_properties(item)
-    return Input(
-        read_text(item, "id"), properties, read_text(item, "idProperty"), read_text(item, "objectWriteTraceId")
-    )
+    named = [item.get(key) for key in _NAMES]
+    if not all(name is None or isinstance(name, str) for name in named):
+        named = [read_text(item, key) for key in _NAMES]
+    record_id, id_property, trace_id = named
+    return Input(record_id, properties, id_property, trace_id)
 
 
 def read_text(item: dict[str, Any], key: str) -> str | None:

@@ -9,7 +9,7 @@ from airflow_provider_hubbatch.sandbox.inputs import read_object, read_text
 from airflow_provider_hubbatch.sandbox.rules import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from airflow_provider_hubbatch.sandbox.portal import Portal
     from airflow_provider_hubbatch.sandbox.store import Record, Table
@@ -65,7 +65,12 @@ def _problem(message: str) -> Problem:
 
 
 def make(
-    portal: Portal, table: Table, values: Mapping[str, str | None], links: list[WantedLink], *, at: str | None = None
+    portal: Portal,
+    table: Table,
+    values: Mapping[str, str | None],
+    links: Iterable[WantedLink],
+    *,
+    at: str | None = None,
 ) -> Record:
     """Makes a record, with its links."""
     record = portal.store.create(table, values, at=at)

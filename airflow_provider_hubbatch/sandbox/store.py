@@ -57,8 +57,9 @@ class Record:
         properties = {name: value(name) for name in names}
         if nulls:
             properties = {name: text or None for name, text in properties.items()}
-        for name in _KEPT_BY_HUBSPOT & properties.keys():
-            properties[name] = self._own_value(name)
+        for name in _KEPT_BY_HUBSPOT:
+            if name in properties:
+                properties[name] = self._own_value(name)
         shown: dict[str, Any] = {
             "id": self.id,
             "properties": properties,
@@ -88,6 +89,7 @@ class Table:
     :param merged: Ids that were merged away, each with the surviving record's.
     :param owners_of: For each unique property (and for a contact's email addresses), value to record id.
     :param indexed: The properties whose values are in ``owners_of``.
+    :param plain: The properties that take any text, and that no two records need to differ in.
     """
 
     object_type: ObjectType
@@ -97,15 +99,16 @@ class Table:
     rules: list[Rule] = field(default_factory=list)
     owners_of: dict[str, dict[str, str]] = field(default_factory=dict)
     indexed: set[str] = field(default_factory=set)
+    plain: set[str] = field(default_factory=set)
     last_id: int = 0
     _shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for definition in self.definitions.values():
-            self.add_property(definition)
         for name in self.object_type.keys:
             self.owners_of[name] = {}
             self.indexed.add(name)
+        for definition in self.definitions.values():
+            self.add_property(definition)
         if self.object_type.name == "contacts":
             self.indexed.add("hs_additional_emails")
         modified = "lastmodifieddate" if self.object_type.name == "contacts" else "hs_lastmodifieddate"
@@ -158,6 +161,17 @@ class Table:
         if definition.has_unique_value:
             self.owners_of.setdefault(definition.name, {})
             self.indexed.add(definition.name)
+        self.plain.discard(definition.name)
+        if definition.takes_any_text and definition.name not in self.owners_of:
+            self.plain.add(definition.name)
+
+    def remove_property(self, name: str) -> None:
+        """Removes a definition.
+
+        :raises KeyError: for an unknown one.
+        """
+        del self.definitions[name]
+        self.plain.discard(name)
 
     def add_options(self, name: str, values: Iterable[str]) -> None:
         """Adds options to an enumeration."""
@@ -255,7 +269,8 @@ class Store:
         stored.update(changed)
         for name in changed.keys() & table.indexed:
             _index(table, record, name, before[name], changed[name])
-        self.lag.note(table, record, before)
+        if self.lag.seconds:
+            self.lag.note(table, record, before)
         self.recent_changes.append(Change(record.updated_at, table.object_type.name, record.id, before, changed))
         return changed
 

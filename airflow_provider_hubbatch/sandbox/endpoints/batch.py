@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply, error_body, json_reply, validation_error
 from airflow_provider_hubbatch.sandbox.values import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from airflow_provider_hubbatch.sandbox.checks import Checked
     from airflow_provider_hubbatch.sandbox.inputs import Input
@@ -29,7 +29,7 @@ class Row:
     record: Record | None
     checked: Checked
     is_merged: bool = False
-    links: list[WantedLink] = field(default_factory=list)
+    links: Sequence[WantedLink] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,36 +130,49 @@ def not_found(batch: Batch, missing: list[Input]) -> list[dict[str, Any]]:
     return [error_body(message, "OBJECT_NOT_FOUND", context=context)]
 
 
-def result(batch: Batch, row: Row, record: Record, changed: Iterable[str]) -> dict[str, Any]:
-    """How a written row is shown."""
-    behaviours = batch.portal.behaviours
-    key, sent = row.input.id_property, row.input.properties or {}
-    names = _echoed(batch, row, changed)
-    if key is not None and behaviours.results_echo != "nothing":
-        if behaviours.results_echo_id_property:
-            names = (*names, key)
-        elif key not in sent:
-            names = tuple(name for name in names if name != key)
-    shown = record.as_json(names, nulls=shows_nulls(batch.portal, batch.version))
-    if behaviours.results_echo_trace_ids and row.input.trace_id:
-        shown["objectWriteTraceId"] = row.input.trace_id
-    if row.checked.warnings:
-        shown["warnings"] = row.checked.warnings
-    return shown
+class Results:
+    """How the written rows of a batch are shown."""
 
+    def __init__(self, batch: Batch) -> None:
+        behaviours = batch.portal.behaviours
+        self._echo = behaviours.results_echo
+        self._echoes_key = behaviours.results_echo_id_property
+        self._echoes_traces = behaviours.results_echo_trace_ids
+        self._defaults = batch.table.shown_by_default()
+        self._nulls = shows_nulls(batch.portal, batch.version)
 
-def _echoed(batch: Batch, row: Row, changed: Iterable[str]) -> tuple[str, ...]:
-    match batch.portal.behaviours.results_echo:
-        case "nothing":
-            return ()
-        case "defaults":
-            return batch.table.shown_by_default()
-        case "changed":
-            return (*changed, *batch.table.shown_by_default())
-    sent = row.input.properties or {}
-    if row.checked.hidden:
-        return (*(name for name in sent if name not in row.checked.hidden), *batch.table.shown_by_default())
-    return (*sent, *batch.table.shown_by_default())
+    def of(self, row: Row, record: Record, changed: Iterable[str]) -> dict[str, Any]:
+        """One row's result.
+
+        :param changed: The properties that have other values now.
+        """
+        item, checked = row.input, row.checked
+        names = self._names(item, changed)
+        if checked.hidden:
+            names = [name for name in names if name not in checked.hidden]
+        shown = record.as_json(names, nulls=self._nulls)
+        if self._echoes_traces and item.trace_id:
+            shown["objectWriteTraceId"] = item.trace_id
+        if checked.warnings:
+            shown["warnings"] = checked.warnings
+        return shown
+
+    def _names(self, item: Input, changed: Iterable[str]) -> Iterable[str]:
+        sent, key = item.properties or {}, item.id_property
+        match self._echo:
+            case "sent":
+                names = (*sent, *self._defaults)
+            case "changed":
+                names = (*changed, *self._defaults)
+            case "defaults":
+                names = self._defaults
+            case _:
+                return ()
+        if key is None:
+            return names
+        if self._echoes_key:
+            return (*names, key)
+        return names if key in sent else [name for name in names if name != key]
 
 
 def shows_nulls(portal: Portal, version: str) -> bool:

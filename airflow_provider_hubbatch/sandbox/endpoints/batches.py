@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.checks import Checker
 from airflow_provider_hubbatch.sandbox.endpoints.batch import (
+    Results,
     Row,
     begin,
     find,
     not_found,
     refuse_id_properties,
     reply,
-    result,
     well_formed,
 )
 from airflow_provider_hubbatch.sandbox.endpoints.isolation import Isolation, without_bad_rows
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.endpoints.batch import Batch
     from airflow_provider_hubbatch.sandbox.inputs import Input
     from airflow_provider_hubbatch.sandbox.portal import Call, Portal
+    from airflow_provider_hubbatch.sandbox.store import Record
 
 
 def update(portal: Portal, call: Call) -> Reply:
@@ -140,28 +141,35 @@ def _keys(batch: Batch, inputs: list[Input]) -> Iterator[tuple[str, str]]:
 
 
 def _write(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
-    store, table, behaviours = batch.portal.store, batch.table, batch.portal.behaviours
+    store, table, show = batch.portal.store, batch.table, Results(batch).of
+    merged_ids_write = batch.portal.behaviours.merged_ids_write
     results = []
     for row in rows:
-        if row.record is None or (row.is_merged and not behaviours.merged_ids_write):
+        if row.record is None or (row.is_merged and not merged_ids_write):
             continue
         changed = store.write(table, row.record, row.checked.values, batch.started_at)
         if not row.is_merged:
-            results.append(result(batch, row, row.record, changed))
+            results.append(show(row, row.record, changed))
     return results
 
 
 def _create(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
-    results = []
-    for row in rows:
-        record = make(batch.portal, batch.table, row.checked.values, row.links, at=batch.started_at)
-        results.append(result(batch, row, record, row.checked.values))
-    return results
+    show = Results(batch).of
+    return [show(row, _made(batch, row), row.checked.values) for row in rows]
 
 
 def _upsert(batch: Batch, rows: list[Row]) -> list[dict[str, Any]]:
+    store, table, show = batch.portal.store, batch.table, Results(batch).of
     results = []
     for row in rows:
-        (written,) = _write(batch, [row]) if row.record is not None else _create(batch, [row])
+        if row.record is None:
+            written = show(row, _made(batch, row), row.checked.values)
+        else:
+            changed = store.write(table, row.record, row.checked.values, batch.started_at)
+            written = show(row, row.record, changed)
         results.append({**written, "new": row.record is None})
     return results
+
+
+def _made(batch: Batch, row: Row) -> Record:
+    return make(batch.portal, batch.table, row.checked.values, row.links, at=batch.started_at)
