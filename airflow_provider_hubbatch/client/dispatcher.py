@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_hubbatch.core import protocol, verdicts
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
 from airflow_provider_hubbatch.core.explain import fatal_error
+from airflow_provider_hubbatch.core.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.rate_limit import Cap
+
+log = logging.getLogger(__name__)
 
 # The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
 _TICK_SECONDS = 1.0
@@ -100,7 +104,7 @@ class _Call:
     reads: bool = False
     suspected: bool = False
     attempt: int = 0
-    started_at: float | None = None
+    started_at: float = math.inf
     maybe_applied: bool = False
     ticket: int = 0
     sent_at: float = 0.0
@@ -170,6 +174,8 @@ class Dispatcher:
         self._delayed: list[tuple[float, int, _Call]] = []
         self._tags = itertools.count()
         self._successes = 0
+        self._outage = Outage()
+        self._patience_seconds = self._policy.max_elapsed_seconds
 
     @property
     def pending(self) -> int:
@@ -191,6 +197,11 @@ class Dispatcher:
         if isinstance(reserve, float):
             reserve *= self.pace.daily or 0
         return left - len(self._in_flight) <= reserve + _CALLS_TO_ASK
+
+    @property
+    def stalled(self) -> str | None:
+        """Why nothing moves, for how long; ``None`` as long as HubSpot answers."""
+        return self._outage.stalled(self._transport.now())
 
     def may_send(self) -> bool:
         """Whether a new request may go now; those that wait for a retry go first."""
@@ -227,7 +238,9 @@ class Dispatcher:
         :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
         """
         timeout = min(at_most_seconds, self._seconds_to_next_send(wants_to_send=wants_to_send))
-        return self._ended_of(self._transport.wait(timeout))
+        ended = self._ended_of(self._transport.wait(timeout))
+        self._warn_of_outage()
+        return ended
 
     def wait_for_replies(self, at_most_seconds: float) -> list[Done]:
         """Wait until something under way has ended; nothing more will be sent."""
@@ -279,7 +292,7 @@ class Dispatcher:
         tag = next(self._tags)
         call.ticket, call.sent_at = ticket, now
         call.attempt += 1
-        if call.started_at is None:
+        if call.attempt == 1:
             call.started_at, call.successes_before = now, self._successes
         self.counters.requests += 1
         self.counters.retries += call.attempt > 1
@@ -301,23 +314,52 @@ class Dispatcher:
         failure = self._failure(call, completion)
         if failure is None:
             self._successes += 1
+            self._note_answer(completion.ended_at)
             return Done(call.purpose, completion.reply)
         call.maybe_applied |= verdicts.may_have_taken_effect(failure)
         decision = verdicts.decide(
             failure,
             attempt=call.attempt,
-            elapsed_seconds=completion.ended_at - (call.started_at or completion.ended_at),
+            elapsed_seconds=completion.ended_at - call.started_at,
             policy=self._policy,
             random=self._random,
             repeatable=call.request.repeatable,
+            reached=self.pace.reached,
             others_succeed=call.suspected or self._successes - call.successes_before >= _SUCCESSES_THAT_TELL,
         )
         if isinstance(decision, verdicts.Retry):
             if decision.pause_seconds > 0:
                 self.pace.pause(completion.ended_at + decision.pause_seconds)
             self._delay(call, decision.after_seconds)
+            self._note_failure(completion.ended_at, failure)
             return None
+        if isinstance(decision, verdicts.Refused):
+            self._note_answer(completion.ended_at)
         return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
+
+    def _note_answer(self, now: float) -> None:
+        lasted = self._outage.answered(now)
+        if lasted is not None:
+            log.info("HubSpot answers again, after %.0f s", lasted)
+
+    def _note_failure(self, now: float, failure: verdicts.Failure) -> None:
+        self._patience_seconds = self._policy.patience_seconds(failure.kind, reached=self.pace.reached)
+        # HubSpot's own words may quote a row's value
+        self._outage.failed(now, verdicts.describe(replace(failure, quotable=False)))
+
+    def _warn_of_outage(self) -> None:
+        now = self._transport.now()
+        self._outage.waiting(now, min((call.sent_at for call in self._in_flight.values()), default=None))
+        problem = self._outage.warning(now)
+        if problem is not None:
+            calls = [*self._in_flight.values(), *(call for _, _, call in self._delayed)]
+            oldest = min((call.started_at for call in calls), default=now)
+            log.warning(
+                "HubSpot: %s. This is waited out for %.0f s more at the longest; then it ends with UnavailableError, "
+                "which Airflow's retries can go on from",
+                problem,
+                max(min(oldest, now) + self._patience_seconds - now, 0.0),
+            )
 
     def _failure(self, call: _Call, completion: Completion) -> verdicts.Failure | None:
         """What went wrong, if anything."""

@@ -104,6 +104,7 @@ class Http:
         self._timeout = Timeout(connect=connect, read=read)
         self._headers = dict(headers)
         self._pool = _new_pool(options)
+        self._host = options.base_url
         parts = urlsplit(options.base_url)
         forwards = self._pool.proxy is not None and parts.scheme == "http"
         self._prefix = options.base_url if forwards else parts.path
@@ -136,7 +137,7 @@ class Http:
             finally:
                 response.release_conn()
         except HTTPError as error:
-            raise _no_reply(error, sent=_under_way.sent) from error
+            raise _no_reply(error, self._host, sent=_under_way.sent) from error
         return Reply(response.status, response.headers, body)
 
 
@@ -347,13 +348,13 @@ def _no_password() -> str:
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
-def _no_reply(error: HTTPError, *, sent: bool) -> Exception:
+def _no_reply(error: HTTPError, host: str, *, sent: bool) -> Exception:
     causes = _causes(error)
     if any("Tunnel connection failed: 407" in str(cause) for cause in causes):
         return SettingsError(
             "the proxy wants a login (407): put it into the proxy's URL, in proxies of the connection's extra"
         )
-    return NoReplyError(_failure_kind(error, causes, sent=sent), _describe(error, causes, sent=sent))
+    return NoReplyError(_failure_kind(error, causes, sent=sent), _describe(error, causes, host, sent=sent))
 
 
 def _failure_kind(error: HTTPError, causes: list[BaseException], *, sent: bool) -> FailureKind:
@@ -370,8 +371,8 @@ def _is_about_tls(error: HTTPError, causes: list[BaseException]) -> bool:
     return isinstance(error, urllib3.exceptions.SSLError) and not lost
 
 
-def _describe(error: HTTPError, causes: list[BaseException], *, sent: bool) -> str:
-    """The failure in words, with what to look at; without URLs, which may hold a proxy's password."""
+def _describe(error: HTTPError, causes: list[BaseException], host: str, *, sent: bool) -> str:
+    """The failure in words, with what to look at; without a proxy's URL, which may hold a password."""
     system = [cause for cause in causes if isinstance(cause, OSError) and cause.strerror]
     why = f" ({_reason(system[-1])})" if system else ""
     if sent:
@@ -382,11 +383,11 @@ def _describe(error: HTTPError, causes: list[BaseException], *, sent: bool) -> s
     if _is_about_tls(error, causes):
         return _describe_tls(causes, why)
     if isinstance(error, urllib3.exceptions.NameResolutionError):
-        return f"the host's name can't be resolved{why}: check the connection's host"
+        return f"the name of the connection's host {host} can't be resolved{why}: check it, and this machine's DNS"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
-        return f"nothing listens at the host{why}: check the connection's host and port"
+        return f"nothing listens at the connection's host {host}{why}: check host and port"
     if isinstance(error, urllib3.exceptions.TimeoutError):
-        return "nothing answers at the host: check the connection's host, the firewall and the proxies"
+        return f"the connection's host {host} doesn't answer: check it, the firewall and the proxies"
     return f"the connection broke before anything was sent{why}"
 
 

@@ -17,10 +17,12 @@ class Pace:
     """The account's limit and the connection's cap. Any number of threads may use it at once.
 
     :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
+    :ivar reached: something has answered, whatever it said.
     """
 
     def __init__(self, requests_per_10_seconds: int | None = None) -> None:
         self._lock = threading.Lock()
+        self.reached = False
         self._limiter = RateLimiter()
         self._cap = None if requests_per_10_seconds is None else Cap(requests_per_10_seconds)
 
@@ -69,6 +71,7 @@ class Pace:
     def answered(self, ticket: int, reply: Reply, *, sent_at: float, answered_at: float) -> None:
         """A reply came, whatever its status."""
         headers = RateLimitHeaders.parse(reply.headers)
+        self.reached = True
         with self._lock:
             self._limiter.answered(
                 ticket,

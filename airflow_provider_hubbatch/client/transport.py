@@ -87,7 +87,7 @@ class Senders:
             has_token, sent_at = True, time.monotonic()
             reply = self._redactor.reply(self._exchange(request, headers))
         except RefreshUnansweredError as error:
-            failure, detail = FailureKind.REFUSED, f"no access token: {error}"
+            failure, detail = FailureKind.NO_TOKEN, f"no access token: {error}"
             correlation_id = error.correlation_id
         except NoReplyError as error:
             failure, detail = error.kind, str(error)

@@ -34,6 +34,8 @@ class FailureKind(StrEnum):
     """No answer in time: as :attr:`CUT`."""
     NONSENSE = "nonsense"
     """A 2xx whose body isn't the JSON object that was asked for: a proxy's page, a reply cut short."""
+    NO_TOKEN = "no_token"  # noqa: S105 - how far a request came
+    """The token endpoint answers that it can't give an access token now. Nothing was sent."""
     TLS = "tls"
     """The certificate isn't trusted, or there is no common protocol: it stays so until somebody fixes it. Nothing was
     sent.
@@ -131,6 +133,7 @@ class RetryPolicy:
 
     :param max_elapsed_seconds: from its first sending. Five minutes outlast a deployment or a failover of HubSpot's;
         what lasts longer is Airflow's to retry: a task that waits holds a worker.
+    :param max_unreached_seconds: the same where no connection was ever made: a wrong host is likelier than an outage.
     :param max_attempts: sendings in all. A second bound in case that failures come faster than time passes; at the
         back-off below, time is what ends first.
     :param backoff_base_seconds: the most that the first back-off waits; it doubles with every attempt.
@@ -143,6 +146,7 @@ class RetryPolicy:
     """
 
     max_elapsed_seconds: float = 300.0
+    max_unreached_seconds: float = 20.0
     max_attempts: int = 60
     backoff_base_seconds: float = 1.0
     backoff_cap_seconds: float = 30.0
@@ -150,6 +154,15 @@ class RetryPolicy:
     max_hint_seconds: float = 60.0
     max_migration_seconds: float = 60.0
     attempts_before_suspicion: int = 5
+
+    def patience_seconds(self, kind: FailureKind, *, reached: bool) -> float:
+        """For how long a request is sent again that has failed so.
+
+        :param reached: the host has answered before.
+        """
+        if kind is FailureKind.REFUSED and not reached:
+            return min(self.max_unreached_seconds, self.max_elapsed_seconds)
+        return self.max_elapsed_seconds
 
 
 # HubSpot: 423 "locked": "we recommend adding at least a 2 second delay"
@@ -191,6 +204,7 @@ def decide(
     policy: RetryPolicy,
     random: Callable[[], float],
     repeatable: bool,
+    reached: bool = True,
     others_succeed: bool = False,
 ) -> Decision:
     """What to do about ``failure``.
@@ -202,23 +216,24 @@ def decide(
     :param random: gives numbers in [0, 1).
     :param repeatable: doing it twice does no harm. What is not repeatable and may have reached HubSpot is never sent
         again.
+    :param reached: the host has answered before.
     :param others_succeed: HubSpot has answered other requests since this one was first sent.
     :returns: ``Retry`` with a finite wait, ``Refused``, ``Stop`` or ``Unconfirmed``. It never raises.
     """
     if not repeatable and may_have_taken_effect(failure):
-        return Unconfirmed(_describe(failure))
+        return Unconfirmed(describe(failure))
     final = _final(failure, policy)
     if final is not None:
         return final
-    left = policy.max_elapsed_seconds - elapsed_seconds
-    reason = _describe(failure)
+    left = policy.patience_seconds(failure.kind, reached=reached) - elapsed_seconds
+    reason = describe(failure)
     server_failed = failure.status is not None and failure.status >= 500  # noqa: PLR2004 - HTTP's own
     if server_failed and others_succeed and attempt >= policy.attempts_before_suspicion:
         return Refused(f"{reason}; sent {attempt} times, while others were answered")
     if attempt >= policy.max_attempts or not left > 0:
         return Stop(
             StopKind.UNAVAILABLE,
-            f"{reason}; sent {attempt} times in {elapsed_seconds:.1f} s",
+            f"{reason}; tried {attempt} times in {elapsed_seconds:.1f} s",
             retry_after_seconds(failure),
         )
     backoff = random() * min(policy.backoff_cap_seconds, policy.backoff_base_seconds * 2.0 ** min(attempt - 1, 30))
@@ -239,7 +254,7 @@ def may_have_taken_effect(failure: Failure) -> bool:
     Not so where nothing was sent, or where HubSpot's reply is a refusal.
     """
     if failure.status is None:
-        return failure.kind not in (FailureKind.REFUSED, FailureKind.TLS)
+        return failure.kind not in (FailureKind.REFUSED, FailureKind.NO_TOKEN, FailureKind.TLS)
     refused = 300 <= failure.status < 500 and failure.status != _REQUEST_TIMEOUT  # noqa: PLR2004 - HTTP's own
     return not refused
 
@@ -248,26 +263,26 @@ def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:
     """The answer where sending again is no question; ``None`` where it is."""
     status = failure.status
     if failure.kind is FailureKind.TLS:
-        return Stop(StopKind.UNAVAILABLE, _describe(failure))
+        return Stop(StopKind.UNAVAILABLE, describe(failure))
     if failure.kind is not FailureKind.STATUS or status is None:
         return None
     if status in _ACCESS and failure.error.message == NOT_JSON:
-        return Stop(StopKind.SETTINGS, f"{_describe(failure)}: {_FIREWALL}")
+        return Stop(StopKind.SETTINGS, f"{describe(failure)}: {_FIREWALL}")
     if status in _ACCESS:
-        return Stop(StopKind.ACCESS, _describe(failure))
+        return Stop(StopKind.ACCESS, describe(failure))
     if status == _TOO_MANY:
         daily = limit_of(failure) == "DAILY"
-        return Stop(StopKind.DAILY_QUOTA, _describe(failure)) if daily else None
+        return Stop(StopKind.DAILY_QUOTA, describe(failure)) if daily else None
     if status == _MIGRATION:
         hint = retry_after_seconds(failure)
         long = hint is not None and hint > policy.max_migration_seconds
-        return Stop(StopKind.UNAVAILABLE, _describe(failure), hint) if long else None
+        return Stop(StopKind.UNAVAILABLE, describe(failure), hint) if long else None
     if status in _HOPELESS:
-        return Stop(StopKind.UNAVAILABLE, _describe(failure))
+        return Stop(StopKind.UNAVAILABLE, describe(failure))
     if status < 400 or status == _PROXY_LOGIN:  # noqa: PLR2004 - HTTP's own
-        return Stop(StopKind.SETTINGS, f"{_describe(failure)}: this is not HubSpot's API, check host and proxies")
+        return Stop(StopKind.SETTINGS, f"{describe(failure)}: this is not HubSpot's API, check host and proxies")
     if status < 500 and status not in (_REQUEST_TIMEOUT, _LOCKED):  # noqa: PLR2004 - HTTP's own
-        return Refused(_describe(failure))
+        return Refused(describe(failure))
     return None
 
 
@@ -320,9 +335,11 @@ def _seconds_until(raw: str, date: str | None) -> float | None:
     return max(seconds, 0.0)
 
 
-def _describe(failure: Failure) -> str:
+def describe(failure: Failure) -> str:
     """``[correlation 5f1c] 429 RATE_LIMITS: You have reached your ten_secondly_rolling limit``"""
     error = failure.error
+    if error.status is None and error.message:
+        return _with_correlation(error, error.message.rstrip("."))
     words = failure.kind.value if error.status is None else str(error.status)
     if failure.kind is FailureKind.NONSENSE:
         words += " with a body that is not the JSON asked for"
@@ -331,4 +348,8 @@ def _describe(failure: Failure) -> str:
     quotable = failure.quotable or error.message == NOT_JSON
     if error.message and quotable and failure.kind is not FailureKind.NONSENSE:
         words += f": {error.message.rstrip('.')}"
+    return _with_correlation(error, words)
+
+
+def _with_correlation(error: ErrorReply, words: str) -> str:
     return f"[correlation {error.correlation_id}] {words}" if error.correlation_id else words

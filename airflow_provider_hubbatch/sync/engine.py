@@ -111,12 +111,14 @@ class Progress:
 
     :param rows_read: rows taken from the source.
     :param rows_settled: rows that have their outcome.
+    :param stalled: why nothing moves, for how long; ``None``: it moves.
     """
 
     rows_read: int
     rows_settled: int
     counters: Counters
     in_flight: int
+    stalled: str | None = None
 
 
 @dataclass(slots=True)
@@ -327,6 +329,7 @@ class Sync:
             rows_settled=self._state.settled,
             counters=self._dispatcher.counters,
             in_flight=self._dispatcher.in_flight,
+            stalled=self._dispatcher.stalled,
         )
 
     def _read(self, done: Done) -> None:

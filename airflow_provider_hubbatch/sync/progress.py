@@ -62,11 +62,12 @@ class ProgressLog:
         if self._total_rows:
             parts = [f"{done:,} of {self._total_rows:,} rows ({100 * done / self._total_rows:.0f} %)"]
         parts.append(f"{rate:,.0f} rows/s")
-        if self._total_rows and rate > 0:
+        if self._total_rows and rate > 0 and progress.stalled is None:
             parts.append(f"about {duration((self._total_rows - done) / rate)} left")
         counters = progress.counters
         spent = f"{counters.requests:,} requests ({counters.retries:,} retries, {counters.rate_limited:,} rate limited)"
-        return "; ".join([", ".join(parts), *self._trouble(), spent, *self._quota()])
+        stalled = [] if progress.stalled is None else [f"nothing moves, {progress.stalled}"]
+        return "; ".join([", ".join(parts), *stalled, *self._trouble(), spent, *self._quota()])
 
     def _trouble(self) -> list[str]:
         counts = {status.value: count for status, count in self._report.counts.items()}
