@@ -1,0 +1,271 @@
+"""Everything that a fault run draws from its seed: the records, the rows, the settings, HubSpot's ways and faults."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from tests.verbs.dirty_rows import KEY_COLUMN, RENAMED, Dirt, Keys, MadeRow, make_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# How often a request meets one of them: (kind, its details, weight).
+Kind = tuple[str, dict[str, Any], float]
+# After these HubSpot recovers and says all.
+TRANSIENT: tuple[Kind, ...] = (
+    ("cut_before_write", {}, 3),
+    ("cut_after_write", {}, 3),
+    ("cut_during_reply", {}, 2),
+    ("status", {"status": 503}, 2),
+    ("status", {"status": 504, "written": True}, 2),
+    ("html", {"status": 502}, 1),
+    ("drip", {"seconds": 0.1}, 1),
+)
+# After these what became of a row may stay unknown.
+UNCLEAR: tuple[Kind, ...] = (
+    ("garbage", {}, 2),
+    ("truncated", {}, 2),
+    ("empty_results", {}, 2),
+    ("empty_results", {"written": True}, 2),
+    ("empty_body", {}, 1),
+    ("result_left_out", {"results": 3}, 2),
+    ("result_left_out", {"results": 2, "written": False}, 2),
+    ("foreign_results", {"results": 2}, 1),
+    ("reply_status", {"reply_status": "CANCELED", "written": True}, 1),
+)
+# These end a try, or refuse what is right.
+HARD: tuple[Kind, ...] = (
+    ("unauthorized", {}, 1),
+    ("missing_scopes", {}, 1),
+    ("status", {"status": 400, "category": "VALIDATION_ERROR", "message": "Property values were not valid"}, 2),
+)
+# These make the client wait for seconds: a few a run at most.
+SLOW: tuple[Kind, ...] = (
+    ("locked", {}, 1),
+    ("rate_limited", {}, 1),
+    ("rate_limited", {"policy": "SECONDLY"}, 1),
+    ("reply_status", {"reply_status": "PENDING", "written": True}, 1),
+    ("reply_status", {"reply_status": "PROCESSING"}, 1),
+)
+
+BEHAVIOURS: dict[str, tuple[Any, ...]] = {
+    "trace_ids_isolate_errors": (False, True),
+    "missing_errors_name_trace_ids": (True, False),
+    "results_echo_trace_ids": (False, True),
+    "results_echo_id_property": (False, True),
+    "errors_quote_value": (True, False),
+    "errors_name_nothing": (False, False, True),
+    "error_details": ("all", "first", "none"),
+    "partly_written": (False, False, True),
+    "unique_conflict": ("CONFLICTING_UNIQUE_VALUE", "CONFLICT", "OBJECT_ALREADY_EXISTS"),
+    "category_on_429": (False, True),
+}
+
+FIRST_ID = 101
+# Whose values no other record may have; no row names it.
+TAKEN = {"id": "50", "email": "taken@example.com", "customer_number": "C-taken"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a try is made to end.
+
+    :param kind: ``stop`` (told to, as when a task is cleared) or ``kill`` (what it would still have written is lost).
+    :param after_requests: once HubSpot has got so many requests of it.
+    """
+
+    kind: str
+    after_requests: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """One fault run, drawn.
+
+    :param rows: with what is right for each.
+    :param options: of the sync.
+    :param faults: (kind, details, probability), for batch requests.
+    :param endings: of the first tries.
+    """
+
+    seed: int
+    verb: str
+    object_type: str
+    id_property: str | None
+    rows: list[MadeRow]
+    options: dict[str, Any]
+    behaviours: dict[str, Any]
+    faults: list[Kind]
+    endings: list[Ending]
+    api_version: str
+    contacts: int
+    latency_ms: float
+
+    def sandbox(self) -> HubSpotSandbox:
+        """A HubSpot with the records that there are before."""
+        sandbox = HubSpotSandbox(
+            requests_per_10_seconds=10_000,
+            behaviours=self.behaviours,
+            seed=self.seed,
+            latency_ms=self.latency_ms,
+            records={"contacts": [TAKEN, *map(_contact, range(self.contacts))]},
+        )
+        # all of them, from now on: what became of each record is read here
+        sandbox._portal.store.recent_changes = type(sandbox._portal.store.recent_changes)()
+        for number in _gone(self.contacts):
+            sandbox.archive("contacts", str(FIRST_ID + number))
+        for number in _merged(self.contacts):
+            sandbox.merge("contacts", str(FIRST_ID + number), str(FIRST_ID + number + 1))
+        for kind, details, probability in self.faults:
+            sandbox.faults.randomly(kind, probability=probability, path="/batch/", **details)
+        return sandbox
+
+    def connection(self, sandbox: HubSpotSandbox) -> str:
+        """An Airflow connection to it."""
+        return sandbox.connection(api_version=self.api_version)
+
+    def __str__(self) -> str:
+        settings = {**self.options, "api_version": self.api_version, "id_property": self.id_property}
+        faults = [f"{kind} {details or ''} {share:.3f}" for kind, details, share in self.faults]
+        return json.dumps(
+            {"rows": len(self.rows), **settings, "behaviours": self.behaviours, "faults": faults}
+            | {"endings": [f"{one.kind} after {one.after_requests}" for one in self.endings]},
+            default=str,
+        )
+
+
+def _contact(number: int) -> dict[str, str]:
+    contact = {
+        "id": str(FIRST_ID + number),
+        "email": f"person.{number}@example.com",
+        "customer_number": f"C-{number:04d}",
+        "jobtitle": "as it was",
+        "city": "Old Town",
+        "plan": "free",
+        "score": "1",
+    }
+    if number % 5 == 0:
+        contact["hs_additional_emails"] = f"also.{number}@example.com;third.{number}@example.com"
+    return contact
+
+
+def _gone(contacts: int) -> range:
+    return range(3, contacts, 40)
+
+
+def _merged(contacts: int) -> range:
+    return range(11, contacts - 1, 60)
+
+
+def draw(seed: int, verb: str) -> Trouble:
+    """The fault run of this seed."""
+    random = Random(f"{verb} {seed}")
+    return _DRAWN[verb](seed, random)
+
+
+def _draw_update(seed: int, random: Random) -> Trouble:
+    contacts = random.choice([30, 120, 250])
+    id_property = random.choice([None, None, "email", "customer_number"])
+    dirt = _dirt(
+        random, taken={} if id_property == "customer_number" else {"customer_number": TAKEN["customer_number"]}
+    )
+    rows = make_rows(_row_count(random), _contact_keys(contacts, id_property), dirt, random)
+    options = {
+        "id_column": KEY_COLUMN,
+        "id_property": id_property,
+        "null_values": "clear" if dirt.clears else "skip",
+        "max_cleared": 1.0,
+        "preflight": dirt.preflight,
+        "skip_unchanged": random.choice([None, None, "hubspot"]),
+        "missing_ok": random.random() < 0.4,
+        "max_in_flight": random.choice([1, 2, 4, 16]),
+        "validate_only": random.random() < 0.03,
+        **_renaming(rows, dirt),
+    }
+    return Trouble(
+        seed=seed,
+        verb="update",
+        object_type="contacts",
+        id_property=id_property,
+        rows=rows,
+        options=options,
+        contacts=contacts,
+        **_ways(random),
+    )
+
+
+_DRAWN: Mapping[str, Callable[[int, Random], Trouble]] = {"update": _draw_update}
+
+
+def _row_count(random: Random) -> int:
+    return random.choice([1, 7, 60, 100, 101, 199, 250, 400])
+
+
+def _dirt(random: Random, **more: Any) -> Dirt:
+    return Dirt(
+        bad=random.choice([0.0, 0.02, 0.05, 0.15]),
+        nulls=random.choice([0.0, 0.1, 0.3]),
+        repeated=random.choice([0.0, 0.1, 0.6]),
+        clears=random.random() < 0.4,
+        preflight=random.random() < 0.5,
+        renames=random.random() < 0.3,
+        **more,
+    )
+
+
+def _renaming(rows: Sequence[MadeRow], dirt: Dirt) -> dict[str, Any]:
+    """The mapping of renamed columns to properties: of those that are among the first rows."""
+    if not dirt.renames:
+        return {}
+    columns = {name for row in rows if isinstance(row.given, dict) for name in row.given} - {KEY_COLUMN}
+    prefix = len(RENAMED.format(""))
+    return {"properties": {column: column[prefix:] for column in sorted(columns)}}
+
+
+def _contact_keys(contacts: int, id_property: str | None, *, new: Sequence[str] = ()) -> Keys:
+    numbers = range(contacts)
+    match id_property:
+        case None:
+            good = [str(FIRST_ID + number) for number in numbers] + ["880001", "880002"]
+            writings: list[Callable[[str], Any]] = [str, int, float, lambda one: f" {one}", lambda one: f"00{one}.0"]
+            return Keys(good=good, writings=writings, malformed=("abc", "12.5", 0, True, -3))
+        case "email":
+            good = [f"person.{number}@example.com" for number in numbers]
+            good += [f"{word}.{number}@example.com" for number in numbers[::5] for word in ("also", "third")]
+            good += ["nobody@example.com", *new]
+            writings = [str, str.upper, lambda one: f" {one} ", str.title]
+            return Keys(good=good, writings=writings, malformed=("no address", "two@", 7))
+    good = [f"C-{number:04d}" for number in numbers] + ["C-none", *new]
+    return Keys(good=good, writings=[str, lambda one: f"  {one}\t"], malformed=(True, ["C-0001"]))
+
+
+def _ways(random: Random) -> dict[str, Any]:
+    """HubSpot's ways and faults, the API's version, how the tries end."""
+    kinds = list(TRANSIENT)
+    if random.random() < 0.5:
+        kinds += UNCLEAR
+    share = random.choice([0.0, 0.05, 0.15, 0.35])
+    chosen = [kind for kind in kinds if random.random() < 0.6]
+    total = sum(weight for *_, weight in chosen) or 1
+    faults = [(kind, details, share * weight / total) for kind, details, weight in chosen] if share else []
+    if random.random() < 0.15:
+        kind, details, _ = random.choice(HARD)
+        faults.append((kind, details, 0.03))
+    if random.random() < 0.15:
+        kind, details, _ = random.choice(SLOW)
+        faults.append((kind, {**details, "count": 1}, 0.2))
+    endings = [
+        Ending(kind=random.choice(["stop", "kill"]), after_requests=random.randrange(1, 12))
+        for _ in range(random.choice([0, 0, 1, 1, 2, 4]))
+    ]
+    return {
+        "behaviours": {name: random.choice(values) for name, values in BEHAVIOURS.items()},
+        "faults": faults,
+        "endings": endings,
+        "api_version": random.choice(["2026-03", "2026-03", "2026-09"]),
+        "latency_ms": random.choice([0.0, 0.0, 5.0, 20.0]),
+    }
