@@ -1,4 +1,4 @@
-"""Links on the task's page: the records in HubSpot, and the result files.
+"""Links on the task's page: what became of its rows, the records in HubSpot, and the result files.
 
 Airflow computes a link in the worker at the end of the task, failed ones too, and keeps it as an XCom.
 """
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink
+from airflow.providers.common.compat.sdk import BaseOperatorLink, conf
 
 from airflow_provider_hubbatch.core.redact import show_path
 
@@ -32,6 +32,23 @@ _THIS_MACHINE = re.compile(r"(?:127\.0\.0\.1|localhost):[0-9]{1,5}")
 DEFAULT_UI_DOMAIN = "app.hubspot.com"
 
 
+class SyncLink(BaseOperatorLink):
+    """The tab "Sync" of the task, which Airflow shows on every task: the link is on those that have something there."""
+
+    name = "Sync"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
+        """The address; empty in Airflow 3.0, which has no such tabs."""
+        from airflow_provider_hubbatch.ui.plugin import TAB_ROUTE, HubSpotSyncsPlugin  # noqa: PLC0415 - at the end only
+
+        if not HubSpotSyncsPlugin.external_views:
+            return ""
+        base = conf.get("api", "base_url", fallback="/")
+        task = f"dags/{_part(ti_key.dag_id)}/runs/{_part(ti_key.run_id)}/tasks/{_part(ti_key.task_id)}"
+        instance = f"/mapped/{ti_key.map_index}" if ti_key.map_index is not None and ti_key.map_index >= 0 else ""
+        return f"{(base or '/').rstrip('/')}/{task}{instance}/plugin/{TAB_ROUTE}"
+
+
 class HubSpotObjectsLink(BaseOperatorLink):
     """The list of the object's records in HubSpot."""
 
@@ -50,6 +67,11 @@ class ResultFilesLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
         """The address; empty without ``results_path``, or where its storage has no page that a browser can open."""
         return folder_address(operator.results_path)
+
+
+def _part(name: str) -> str:
+    """A part of an address: a run id has colons and a plus."""
+    return quote(name, safe="")
 
 
 def objects_address(account: Mapping[str, Any], object_type: str) -> str:

@@ -19,7 +19,9 @@ ROOT = Path(airflow_provider_hubbatch.__file__).parent
 # What a layer may import of this package. A module that is in none of them is Airflow's side, which may import all
 # but the sandbox.
 MAY_IMPORT = {
-    "": frozenset[str](),  # the package itself: every DAG file that names the operator pays for it
+    "": frozenset({"provider_info"}),  # the package itself: every DAG file that names the operator pays for it
+    "provider_info": frozenset[str](),
+    "ui": frozenset({"ui"}),  # every process of Airflow pays for the plugin
     "exceptions": frozenset[str](),
     "core": frozenset({"core", "exceptions"}),
     "sources": frozenset({"core", "exceptions", "sources"}),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from airflow.models.taskinstancekey import TaskInstanceKey
 
 from airflow_provider_hubbatch.links import (
     HubSpotObjectsLink,
     ResultFilesLink,
+    SyncLink,
     folder_address,
     objects_address,
     record_address,
 )
+from airflow_provider_hubbatch.ui.plugin import HubSpotSyncsPlugin
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -105,3 +109,26 @@ def test_links_are_kept_whatever_becomes_of_the_task(run_dag: RunDag, sandbox: H
     assert result.xcom("mapped", objects, map_index=0) == address
     assert result.xcom("wrong", objects) == ""
     assert result.xcom("good", files) == ""
+
+
+@pytest.mark.airflow
+@pytest.mark.versions
+def test_the_sync_link_leads_to_the_task_s_own_tab(run_dag: RunDag, sandbox: HubSpotSandbox) -> None:
+    """Of a mapped instance too, with the run id encoded; none in Airflow 3.0, which has no such tab."""
+    result = run_dag(LINKED)
+    run = quote(result.run_id, safe="")
+    expected = f"/dags/linked/runs/{run}/tasks/good/plugin/hubspot-sync" if HubSpotSyncsPlugin.external_views else ""
+    assert result.xcom("good", "_link_SyncLink") == expected
+    mapped = result.xcom("mapped", "_link_SyncLink", map_index=1)
+    assert mapped == expected.replace("/good/", "/mapped/mapped/1/")
+
+
+@pytest.mark.parametrize("base", ["https://airflow.example/team/a", "https://airflow.example/team/a/"])
+def test_the_sync_link_is_below_the_base_url(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment behind a proxy has a path; ids are encoded."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    key = TaskInstanceKey("d", "a b", "manual__2026-11-24T17:57:10+00:00", 1, -1)
+    address = SyncLink().get_link(None, ti_key=key)
+    assert address == (
+        "https://airflow.example/team/a/dags/d/runs/manual__2026-11-24T17%3A57%3A10%2B00%3A00/tasks/a%20b/plugin/hubspot-sync"
+    )

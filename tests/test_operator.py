@@ -220,7 +220,7 @@ def test_dags_of_all_kinds(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: P
     assert result.xcom("mapped_kwargs", map_index=1)["not_sent"] == 1
     assert result.xcom("group.update")["updated"] == 1
     assert result.xcom("classic.ending") == 2
-    links = {"_link_HubSpotObjectsLink", "_link_ResultFilesLink"}
+    links = {"_link_SyncLink", "_link_HubSpotObjectsLink", "_link_ResultFilesLink"}
     assert set(result.xcoms("silent")) - links == set()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
-from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, record_address
+from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, SyncLink, record_address
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
         "hubspot_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json"}
-    operator_extra_links = (HubSpotObjectsLink(), ResultFilesLink())
+    operator_extra_links = (SyncLink(), HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"
 
     def __init__(

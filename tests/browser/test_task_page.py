@@ -1,9 +1,10 @@
-"""The pages about a task, as somebody in Airflow's web app sees them after a sync that failed."""
+"""The pages about a task and a sync, as somebody in Airflow's own web app sees them."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -49,6 +50,24 @@ def text_of(browser: Chrome, url: str, wanted: str) -> str:
     return browser.find_element(By.TAG_NAME, "body").text
 
 
+def frame_text(browser: Chrome, url: str, wanted: str) -> str:
+    """The text of the frame in a page, once it has what is wanted of it; the browser stays in the frame."""
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(url)
+    lost = [NoSuchElementException, StaleElementReferenceException]
+
+    def there(page: Chrome) -> bool:
+        page.switch_to.default_content()
+        page.switch_to.frame(page.find_element(By.TAG_NAME, "iframe"))
+        return wanted in page.find_element(By.TAG_NAME, "body").text
+
+    WebDriverWait(browser, WAIT_SECONDS, ignored_exceptions=lost).until(there, f"no {wanted!r} in the frame of {url}")
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
 def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> None:
     """Log, rendered fields, XComs, link and asset are where one looks for them; no row's value but among the XComs."""
     dags, pictures = tmp_path / "dags", tmp_path / "pictures"
@@ -73,9 +92,47 @@ def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> Non
             ):
                 seen[name] = text_of(browser, url, wanted)
                 browser.save_screenshot(str(pictures / f"{name}.png"))
+            for name, url, wanted in (
+                ("sync", f"{task}/plugin/hubspot-sync", "2 rows: 1 updated, 1 rejected"),
+                ("syncs", f"{airflow.url}/plugin/hubspot-syncs", "2 syncs, 1 failed"),
+            ):
+                seen[name] = frame_text(browser, url, wanted)
+                browser.save_screenshot(str(pictures / f"{name}.png"))
+            follow_the_history(browser, f"{task}/plugin/hubspot-sync")
+            seen["timeline"] = shown_timeline(airflow, shown)
+            complaints = console(browser)
     assert "contacts: 1 updated, 1 rejected" in seen["log"]
     assert "1 rejected: INVALID_ID, first in row 1" in seen["log"]
     assert "2 rows (list of dicts)" in seen["rendered"]
     assert "rejected" in seen["xcom"]
     assert "results" in seen["xcom"]
-    assert SECRET_TOWN not in seen["log"] + seen["rendered"] + seen["details"]
+    assert SECRET_TOWN not in seen["log"] + seen["rendered"] + seen["details"] + seen["timeline"]
+    assert "1 row was rejected: more than max_rejected=0 allows." in seen["sync"]
+    assert "INVALID_ID" in seen["sync"]
+    assert "example_asset_schedule" in seen["syncs"]
+    assert [one for one in complaints if "/hubbatch/" in one and "escape its sandboxing" not in one] == []
+
+
+def follow_the_history(browser: Chrome, tab: str) -> None:
+    """From the list to the runs of the failed sync, and from its run to the tab: around the frame."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    waiting = WebDriverWait(browser, WAIT_SECONDS)
+    (link,) = [one for one in browser.find_elements(By.CSS_SELECTOR, "td.name a") if "failing" in one.text]
+    link.click()
+    waiting.until(lambda page: page.find_elements(By.CSS_SELECTOR, ".run-rows .when a"))
+    browser.find_element(By.CSS_SELECTOR, ".run-rows .when a").click()
+    browser.switch_to.default_content()
+    waiting.until(lambda page: page.current_url == tab)
+
+
+def shown_timeline(airflow: AirflowUnderTest, run_id: str) -> str:
+    """What the pages read of the sync that failed, as text."""
+    return json.dumps(airflow.xcom("shown", run_id, "failing", "timeline"))
+
+
+def console(browser: Chrome) -> list[str]:
+    """What the browser complains of."""
+    untyped: Any = browser
+    return [entry["message"] for entry in untyped.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}]
