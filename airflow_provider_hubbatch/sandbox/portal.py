@@ -55,6 +55,11 @@ class Call:
     headers: dict[str, str]
     body: bytes
 
+    @property
+    def wants_archived(self) -> bool:
+        """Whether the archived ones are asked for; HubSpot reads ``True``, as its Python client writes it, too."""
+        return self.query.get("archived", "").lower() == "true"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

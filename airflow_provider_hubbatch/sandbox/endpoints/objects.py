@@ -64,7 +64,7 @@ def list_objects(portal: Portal, call: Call) -> Reply:
     limit, after = call.query.get("limit", "10"), call.query.get("after", "0")
     if not (limit.isdigit() and after.isdigit() and 1 <= int(limit) <= 100):
         raise validation_error("limit must be 1 to 100, and after what the last page gave")
-    archived = _asks_for_archived(call)
+    archived = call.wants_archived
     found = (record for record in table.records.values() if (record.archived_at is not None) == archived)
     page = list(islice(found, int(after), int(after) + int(limit) + 1))
     names, nulls = _asked_for(call, table), shows_nulls(portal, call.version)
@@ -79,7 +79,7 @@ def _find(portal: Portal, table: Table, call: Call) -> Record:
     if id_property is not None:
         refuse_id_property(portal, table, id_property, by_email=True, by_record_id=True)
         record = table.owner(id_property, call.name)
-    elif _asks_for_archived(call):
+    elif call.wants_archived:
         record = table.archived(call.name)
     else:
         record = table.live(table.merged.get(call.name, call.name))
@@ -93,10 +93,6 @@ def _properties(call: Call) -> dict[str, Any]:
     if properties is None:
         raise validation_error("properties are required")
     return properties
-
-
-def _asks_for_archived(call: Call) -> bool:
-    return call.query.get("archived") == "true"
 
 
 def _asked_for(call: Call, table: Table) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def list_owners(portal: Portal, call: Call) -> Reply:
     limit, after = call.query.get("limit", "100"), call.query.get("after", "0")
     if not (limit.isdigit() and after.isdigit() and 1 <= int(limit) <= MAX_PAGE):
         raise validation_error(f"limit must be 1 to {MAX_PAGE}, and after what the last page gave")
-    archived, email = call.query.get("archived") == "true", call.query.get("email", "").lower()
+    archived, email = call.wants_archived, call.query.get("email", "").lower()
     found = [
         owner
         for owner in portal.store.owners.by_id.values()
@@ -33,6 +33,6 @@ def list_owners(portal: Portal, call: Call) -> Reply:
 def get_owner(portal: Portal, call: Call) -> Reply:
     """One owner."""
     owner = portal.store.owners.by_id.get(call.name)
-    if owner is None or owner.archived != (call.query.get("archived") == "true"):
+    if owner is None or owner.archived != (call.wants_archived):
         raise not_found()
     return json_reply(200, owner.as_json())

@@ -24,7 +24,7 @@ _PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def list_properties(portal: Portal, call: Call) -> Reply:
     """The definitions of an object type."""
-    archived = call.query.get("archived") == "true"
+    archived = call.wants_archived
     found = [one.as_json() for one in portal.table(call).definitions.values() if one.archived == archived]
     return json_reply(200, {"results": found})
 

@@ -38,7 +38,7 @@ def read(portal: Portal, call: Call) -> Reply:
     names = (*read_names(body, "properties"), *batch.table.shown_by_default())
     history = read_names(body, "propertiesWithHistory")
     nulls = shows_nulls(portal, batch.version)
-    archived = call.query.get("archived") == "true"
+    archived = call.wants_archived
     found: dict[str, dict[str, Any]] = {}
     missing = []
     for item in inputs:
