@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,8 @@ import pytest
 
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.exceptions import (
-    AuthenticationError,
-    HubSpotError,
-    MissingScopesError,
     RequestRefusedError,
     SettingsError,
-    SyncFailedError,
-    UnavailableError,
 )
 from airflow_provider_hubbatch.hooks import HubSpotHook, user_agent
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -275,14 +269,6 @@ def test_hook_batch_update_writes_every_row(monkeypatch: pytest.MonkeyPatch) -> 
         assert updates(hubspot) == 25
 
 
-def test_hook_iter_batch_update_streams_the_same(hubspot: HubSpotSandbox) -> None:
-    """The outcomes as a stream: one a row, with record ids and HubSpot's times."""
-    ids = ids_of(hubspot)
-    outcomes = list(HubSpotHook().iter_batch_update("contacts", [{"id": one, "city": "Lille"} for one in ids]))
-    assert sorted(one.row for one in outcomes) == list(range(120))
-    assert all(one.record_id == ids[one.row] and one.updated_at for one in outcomes)
-
-
 def test_hook_batch_update_applies_rows_of_one_record_in_order(hubspot: HubSpotSandbox) -> None:
     """Three rows a record, in one call: the last one wins."""
     ids = ids_of(hubspot)
@@ -440,55 +426,6 @@ def test_hook_a_reply_that_is_not_complete_is_read_back(hubspot: HubSpotSandbox,
     assert report.counts == {Status.UPDATED: 120}
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "rate_limited"},
-        {"kind": "locked"},
-        {"kind": "status", "status": 503},
-        {"kind": "html", "status": 502},
-        {"kind": "html", "status": 200},
-        {"kind": "cut_before_write"},
-        {"kind": "cut_after_write"},
-        {"kind": "cut_during_reply"},
-        {"kind": "garbage"},
-        {"kind": "truncated"},
-        {"kind": "empty_body"},
-        {"kind": "empty_results"},
-        {"kind": "result_left_out", "results": 3},
-        {"kind": "result_left_out", "results": 3, "written": False},
-        {"kind": "foreign_results", "results": 3},
-        {"kind": "huge", "size_bytes": 70_000_000},
-        {"kind": "deep"},
-    ],
-    ids=str,
-)
-def test_hook_batch_update_gets_over_a_fault(hubspot: HubSpotSandbox, fault: dict[str, Any]) -> None:
-    """After any single fault of an update, every row is written and said to be."""
-    met = hubspot.faults.add(path="/batch/update", **fault)
-    ids = ids_of(hubspot)
-    report = HubSpotHook().batch_update("contacts", [{"id": one, "city": f"T {one}"} for one in ids])
-    assert met.hits == 1
-    assert report.counts == {Status.UPDATED: 120}
-    assert all(record["properties"]["city"] == f"T {one}" for one, record in hubspot.objects("contacts").items())
-
-
-@pytest.mark.parametrize(
-    ("kind", "error"), [("unauthorized", AuthenticationError), ("missing_scopes", MissingScopesError)]
-)
-def test_hook_batch_update_ends_without_access(
-    hubspot: HubSpotSandbox, kind: str, error: type[HubSpotError], caplog: pytest.LogCaptureFixture
-) -> None:
-    """401 and 403 of the update end the sync at once, with the report; no token, no value in error or log."""
-    hubspot.faults.add(kind, count=None, path="/batch/update")
-    with caplog.at_level(logging.DEBUG), pytest.raises(error) as caught:
-        HubSpotHook().batch_update("contacts", [{"id": one, "city": SECRET} for one in ids_of(hubspot)])
-    assert caught.value.report.counts == {Status.NOT_SENT: 120}
-    assert updates(hubspot) <= 2
-    assert hubspot.token not in str(caught.value) + caplog.text
-    assert SECRET not in str(caught.value) + caplog.text
-
-
 def test_hook_batch_update_without_the_scope_to_read_definitions(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -501,49 +438,9 @@ def test_hook_batch_update_without_the_scope_to_read_definitions(
     assert "definitions" in caplog.text
 
 
-def test_hook_batch_update_of_an_unknown_type_is_a_wrong_setting(hubspot: HubSpotSandbox) -> None:
-    """With preflight or without: the object type is named, and nothing is written."""
-    for preflight in (True, False):
-        with pytest.raises(SettingsError, match="butterflies"):
-            HubSpotHook().batch_update("butterflies", [{"id": 1, "city": "x"}], preflight=preflight)
-
-
 @pytest.mark.parametrize("id_property", ["email_x", "city", "lastname"])
 def test_hook_batch_update_by_what_is_not_unique_is_a_wrong_setting(hubspot: HubSpotSandbox, id_property: str) -> None:
     """A property that can't name records: refused before the first update, naming it."""
     with pytest.raises(SettingsError, match=id_property):
         HubSpotHook().batch_update("contacts", [{"id": "x", "phone": "1"}], id_property=id_property)
     assert updates(hubspot) == 0
-
-
-def test_hook_batch_update_of_no_rows_does_nothing(hubspot: HubSpotSandbox) -> None:
-    """No rows: an empty report, and not one request."""
-    assert HubSpotHook().batch_update("contacts", []).rows == 0
-    assert hubspot.requests == []
-
-
-def test_hook_report_fails_only_when_asked(hubspot: HubSpotSandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """batch_update returns a report with rejected rows; raise_for_rejected raises, naming rows and no values."""
-    rows = [{"id": "999999999", "city": SECRET}, {"id": ids_of(hubspot)[0], "plan": f"{SECRET}!"}]
-    with caplog.at_level(logging.DEBUG):
-        report = HubSpotHook().batch_update("contacts", rows, preflight=False)
-    assert report.counts[Status.REJECTED] == 2
-    with pytest.raises(SyncFailedError, match="row 0") as caught:
-        report.raise_for_rejected()
-    assert SECRET not in str(caught.value) + caplog.text
-
-
-def test_hook_validate_only_writes_nothing(hubspot: HubSpotSandbox) -> None:
-    """validate_only: what would be sent and what is rejected; no update."""
-    rows = [{"id": one, "plan": "pro" if row else "platinum"} for row, one in enumerate(ids_of(hubspot))]
-    report = HubSpotHook().batch_update("contacts", rows, validate_only=True)
-    assert report.counts == {Status.NOT_SENT: 119, Status.REJECTED: 1}
-    assert updates(hubspot) == 0
-
-
-def test_hook_says_who_is_down(hubspot: HubSpotSandbox) -> None:
-    """What can't be mended by waiting, such as Cloudflare's 525, is told at once, with every row accounted for."""
-    hubspot.faults.add("html", status=525, count=None, path="/batch/update")
-    with pytest.raises(UnavailableError) as caught:
-        HubSpotHook().batch_update("contacts", [{"id": one, "city": "x"} for one in ids_of(hubspot)])
-    assert caught.value.report.rows == 120

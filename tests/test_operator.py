@@ -224,57 +224,6 @@ def test_dags_of_all_kinds(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: P
     assert set(result.xcoms("silent")) - links == set()
 
 
-# --- wrong settings -------------------------------------------------------------------------------------------------
-
-# setting, its value as Python, what the message must have
-WRONG = [
-    ("object_type", "'contacts/../companies'", "object_type"),
-    ("object_type", "None", "object_type"),
-    ("rows", "None", "rows"),
-    ("rows", "42", "rows"),
-    ("rows", "{'id': 1}", "rows"),
-    ("id_column", "'nr'", "nr"),
-    ("id_column", "None", "id_column"),
-    ("id_property", "7", "id_property"),
-    ("properties", "'city'", "properties"),
-    ("properties", "['town']", "town"),
-    ("null_values", "'erase'", "null_values"),
-    ("skip_unchanged", "True", "skip_unchanged"),
-    ("missing_ok", "'yes'", "missing_ok"),
-    ("max_rejected", "1.5", "max_rejected"),
-    ("max_rejected", "-1", "max_rejected"),
-    ("results_path", "7", "results_path"),
-    ("results_path", "'nowhere://x/y'", "results_path"),
-    ("preflight", "'no'", "preflight"),
-    ("validate_only", "0", "validate_only"),
-    ("max_in_flight", "0", "max_in_flight"),
-    ("requests_per_10_seconds", "0", "requests_per_10_seconds"),
-    ("daily_quota_reserve", "2.0", "daily_quota_reserve"),
-]
-
-WRONG_SETTINGS = """
-RIGHT = {"object_type": "contacts", "rows": [{"id": 1, "city": "x"}]}
-with DAG("wrong", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(0)}):
-    for number, (setting, value, _) in enumerate(@wrong@):
-        Noted(task_id=f"wrong_{number}", **{**RIGHT, setting: eval(value)})
-"""
-
-
-def test_a_wrong_setting_is_named_before_anything_is_sent(
-    run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord
-) -> None:
-    """Each wrong setting fails its task at the first try, named in the message, before anything is sent."""
-    run_dag(IMPORTS + failures.source + WRONG_SETTINGS.replace("@wrong@", repr(WRONG)))
-    told = {}
-    for number, (setting, value, word) in enumerate(WRONG):
-        noted = failures.of(f"wrong_{number}")
-        if [one["class"] for one in noted] != ["AirflowFailException"] or word not in noted[0]["message"]:
-            told[f"{setting}={value}"] = noted
-    assert told == {}
-    # what is wrong with columns is told together with what HubSpot's definitions say of them
-    assert {request.path for request in sandbox.requests} <= {"/crm/properties/2026-03/contacts"}
-
-
 # --- results out ----------------------------------------------------------------------------------------------------
 
 RESULTS = """
@@ -398,31 +347,3 @@ def test_a_user_can_have_a_retry_policy_of_their_own() -> None:
     if not hasattr(retries, "HubSpotRetryPolicy"):
         pytest.skip("this Airflow has no retry policies (3.3 has)")
     exec(compile(IMPORTS + POLICIES, "policies", "exec"), {})
-
-
-RETRIED = """
-@dag(schedule=None, default_args={"object_type": "contacts", "retries": 2, "retry_delay": timedelta(0)})
-def retried():
-    Noted(task_id="rejected", rows=[{"id": "x", "city": "x"}])
-    Noted(task_id="unwritable", rows=[{"id": 1, "city": "x"}], results_path="@folder@/results")
-    Noted(task_id="unconnected", rows=[{"id": 1, "city": "x"}], hubspot_conn_id="unknown")
-
-retried()
-"""
-
-
-@pytest.mark.versions
-def test_what_no_retry_mends_is_tried_once(
-    run_dag: RunDag, sandbox: HubSpotSandbox, failures: TaskRecord, tmp_path: Path
-) -> None:
-    """Rejected rows and wrong settings spend no retries, on every Airflow. A connection that isn't found does:
-    nobody can tell whether it doesn't exist or the secrets backend has failed.
-    """
-    (tmp_path / "results").write_text("a file where a folder should be")
-    run_dag(IMPORTS + failures.source + RETRIED.replace("@folder@", str(tmp_path)))
-    assert [one["class"] for one in failures.of("rejected")] == ["AirflowFailException"]
-    assert [one["class"] for one in failures.of("unwritable")] == ["AirflowFailException"]
-    assert [(one["try"], one["class"]) for one in failures.of("unconnected")] == [
-        (number, "AirflowNotFoundException") for number in (1, 2, 3)
-    ]
-    assert updates(sandbox) == 0

@@ -1,0 +1,114 @@
+"""The verbs, as tests of what they share call them: one entry a verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
+    from airflow_provider_hubbatch.hooks import HubSpotHook
+    from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
+
+Rows = list[dict[str, Any]]
+# (parameter, a wrong value as Python, what the message must have)
+Wrong = tuple[str, str, str]
+
+WRONG_FOR_ALL: tuple[Wrong, ...] = (
+    ("object_type", "'contacts/../companies'", "object_type"),
+    ("object_type", "None", "object_type"),
+    ("rows", "None", "rows"),
+    ("rows", "42", "rows"),
+    ("rows", "{'id': 1}", "rows"),
+    ("min_rows", "0", "min_rows"),
+    ("max_rejected", "1.5", "max_rejected"),
+    ("max_rejected", "-1", "max_rejected"),
+    ("results_path", "7", "results_path"),
+    ("results_path", "'nowhere://x/y'", "results_path"),
+    ("preflight", "'no'", "preflight"),
+    ("validate_only", "0", "validate_only"),
+    ("max_in_flight", "0", "max_in_flight"),
+    ("requests_per_10_seconds", "0", "requests_per_10_seconds"),
+    ("daily_quota_reserve", "2.0", "daily_quota_reserve"),
+)
+WRONG_FOR_VALUES: tuple[Wrong, ...] = (
+    ("properties", "'city'", "properties"),
+    ("properties", "['town']", "town"),
+    ("null_values", "'erase'", "null_values"),
+    ("max_cleared", "7", "max_cleared"),
+    ("skip_unchanged", "True", "skip_unchanged"),
+)
+WRONG_IDS: tuple[Wrong, ...] = (
+    ("id_column", "'nr'", "nr"),
+    ("id_column", "None", "id_column"),
+    ("id_property", "7", "id_property"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One verb. Its rows are numbered from 1 to 200; the fixture ``sandbox`` has a contact of each number.
+
+    :param operator: its class's name.
+    :param where: its parameters that say what is written.
+    :param path: how the path of its writing requests ends.
+    :param success: what becomes of a good row.
+    :param row: the good row of a number, with a text that is found in HubSpot by ``done``.
+    :param bad: a row that is rejected before anything is sent, and its category.
+    :param done: the numbers of the rows whose effect HubSpot has, each as often as it has it.
+    :param settles: whether every row comes to its end after a request that may have had its effect.
+    :param wrong: wrong settings besides those of all verbs.
+    """
+
+    name: str
+    operator: str
+    where: Mapping[str, Any]
+    path: str
+    success: str
+    row: Callable[[int, str], dict[str, Any]]
+    bad: tuple[dict[str, Any], str]
+    done: Callable[[HubSpotSandbox, str], list[int]]
+    settles: bool = True
+    wrong: tuple[Wrong, ...] = field(default=WRONG_FOR_ALL)
+
+    def rows(self, numbers: Iterable[int], value: str = "Gent") -> Rows:
+        """The good rows of these numbers."""
+        return [self.row(number, value) for number in numbers]
+
+    def sync(self, hook: HubSpotHook, rows: Any, **options: Any) -> SyncReport:
+        """All of it, by the hook."""
+        report: SyncReport = getattr(hook, f"batch_{self.name}")(rows=rows, **{**self.where, **options})
+        return report
+
+    def stream(self, hook: HubSpotHook, rows: Any, **options: Any) -> Any:
+        """Its outcomes, by the hook."""
+        return getattr(hook, f"iter_batch_{self.name}")(rows=rows, **{**self.where, **options})
+
+    def writes(self, sandbox: HubSpotSandbox) -> list[RecordedRequest]:
+        """The requests that write."""
+        return [request for request in sandbox.requests if request.path.endswith(self.path)]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _updated_cities(sandbox: HubSpotSandbox, value: str) -> list[int]:
+    held = sandbox.objects("contacts")
+    return [int(one) for one, record in held.items() if record["properties"].get("city") == f"{value} {one}"]
+
+
+UPDATE = Verb(
+    name="update",
+    operator="HubSpotBatchUpdateOperator",
+    where={"object_type": "contacts"},
+    path="/batch/update",
+    success="updated",
+    row=lambda number, value: {"id": number, "city": f"{value} {number}"},
+    bad=({"id": "bad", "city": "Gent"}, "INVALID_ID"),
+    done=_updated_cities,
+    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok")),
+)
+
+VERBS = (UPDATE,)
