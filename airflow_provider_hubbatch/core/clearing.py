@@ -10,13 +10,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_hubbatch.core import scalars
-from airflow_provider_hubbatch.core.model import MISSING
+from airflow_provider_hubbatch.core.model import MISSING, RowOutcome, Status
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
+    from airflow_provider_hubbatch.core.model import Chunk, Input
     from airflow_provider_hubbatch.core.rules import Converted
 
     Rows = Sequence[Input | RowOutcome]
@@ -99,32 +99,51 @@ class EmptyValues:
         )
 
 
+CLEARING_STOPPED: Final = "CLEARING_STOPPED"
+"""The category of rows that were not sent because they were about to empty a property throughout."""
+
+
 def hold_until_checked(
-    batches: Iterable[Rows], empty: EmptyValues, stop: Callable[[BaseException], None]
+    batches: Iterable[tuple[Rows, bool]], empty: EmptyValues, stop: Callable[[BaseException], None]
 ) -> Iterator[Rows]:
     """Rows on their way to be sent; the first ones wait until enough of them are known.
 
-    :param batches: prepared rows, which ``empty`` has taken in.
+    :param batches: prepared rows, which ``empty`` has taken in; and whether they are exempt.
     :param stop: ends the sync with an error; rows handed on after it are accounted for, and not sent.
     """
-    held: list[Rows] = []
+    held: list[tuple[Rows, bool]] = []
     try:
-        for rows in batches:
-            held.append(rows)
-            if not empty.is_undecided:
-                _check(empty, stop)
-                yield from held
+        for rows, exempt in batches:
+            held.append((rows, exempt))
+            if not empty.is_undecided or all(one for _, one in held):
+                yield from _check(held, empty, stop)
                 held.clear()
     except GeneratorExit:
         raise
     except BaseException as error:  # noqa: BLE001 - the rows read before the source failed have their outcome too
         stop(error)
-    else:
-        _check(empty, stop)
-    yield from held
+        yield from (rows for rows, _ in held)
+        return
+    yield from _check(held, empty, stop)
 
 
-def _check(empty: EmptyValues, stop: Callable[[BaseException], None]) -> None:
+def _check(held: list[tuple[Rows, bool]], empty: EmptyValues, stop: Callable[[BaseException], None]) -> Iterator[Rows]:
     problem = empty.problem()
     if problem is not None:
         stop(SettingsError(problem))
+    for rows, exempt in held:
+        yield rows if problem is None or exempt else [_not_sent(row) for row in rows]
+
+
+def _not_sent(row: Input | RowOutcome) -> RowOutcome:
+    """What becomes of a row of an extract that isn't complete: it is not to be sent again as it is."""
+    if isinstance(row, RowOutcome):
+        return row
+    return RowOutcome(
+        row.row,
+        row.given_id,
+        Status.NOT_SENT,
+        category=CLEARING_STOPPED,
+        message="the sync stopped before it emptied a property throughout",
+        values=row.values(),
+    )

@@ -110,7 +110,7 @@ def _given_pairs(properties: Mapping[str, str] | Sequence[str]) -> list[tuple[st
 def compile_mapping(
     spec: MappingSpec,
     *,
-    chunk_columns: Sequence[Any],
+    chunk_columns: Sequence[Any] | None,
     complete: bool,
     definitions: Mapping[str, PropertyDefinition] | None,
     object_type: str,
@@ -119,7 +119,8 @@ def compile_mapping(
 ) -> RowMapping:
     """Check the mapping against the rows' columns and HubSpot's definitions, once, before the first update.
 
-    :param chunk_columns: the columns of the first chunk.
+    :param chunk_columns: the columns of the first chunk; ``None``: the first rows say nothing of what the others have,
+        so that :meth:`RowMapping.check_columns` is left to the caller.
     :param complete: no row has other columns than these.
     :param definitions: HubSpot's, by name; ``None``: unknown, so that nothing is checked against them.
     :param object_type: as in the path.
@@ -131,19 +132,12 @@ def compile_mapping(
     properties = KnownProperties(
         definitions or None, object_type, preflight=preflight, key=key, id_column=spec.id_column
     )
-    problems = list(_column_problems(spec, chunk_columns))
-    problems += properties.id_problems(spec.id_property)
-    pairs = list(_pairs(spec, chunk_columns))
-    meant_as_id = None if spec.id_column in chunk_columns else nearest(spec.id_column, _texts(chunk_columns))
-    for column, name in pairs:
-        refusal = properties.refusal(column, name)
-        if refusal is not None and (meant_as_id is None or column != meant_as_id):
-            problems.append(refusal.reason)
-    if not pairs and not problems:
-        problems.append(f"there is nothing to write beside the column {spec.id_column!r}, which names the record")
-    rows = "The rows" if complete else "The first rows"
-    _raise_for(problems, f"{rows} don't fit {object_type}")
-    return RowMapping(spec, properties, tuple(name for _, name in pairs))
+    mapping = RowMapping(spec, properties)
+    if chunk_columns is None:
+        _raise_for(list(properties.id_problems(spec.id_property)), "The settings are wrong")
+    else:
+        mapping.check_columns(chunk_columns, complete=complete)
+    return mapping
 
 
 def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str]]:
@@ -172,18 +166,41 @@ def _texts(columns: Iterable[Any]) -> list[str]:
 
 
 class RowMapping:
-    """A checked mapping: makes the rows of every chunk ready to send.
+    """A mapping: makes the rows of every chunk ready to send.
 
-    :param names: the properties that the first chunk's columns go to, in their order.
+    ``names`` are the properties that the columns go to that were checked, in their order.
     """
 
-    def __init__(self, spec: MappingSpec, properties: KnownProperties, names: tuple[str, ...]) -> None:
+    def __init__(self, spec: MappingSpec, properties: KnownProperties) -> None:
         self.spec = spec
-        self.names = names
+        self.names: tuple[str, ...] = ()
+        self.is_checked = False
         self._properties = properties
         # record ids have one spelling only, once they are converted
         self._by_record_id = spec.id_property in {None, RECORD_ID_PROPERTY}
         self._converters: dict[Any, Converter] = {}
+
+    def check_columns(self, columns: Sequence[Any], *, complete: bool) -> None:
+        """Check the columns of the first rows against settings and definitions.
+
+        :param complete: no row has other columns than these.
+        :raises SettingsError: one, that lists every problem.
+        """
+        spec, properties = self.spec, self._properties
+        problems = list(_column_problems(spec, columns))
+        problems += properties.id_problems(spec.id_property)
+        pairs = list(_pairs(spec, columns))
+        meant_as_id = None if spec.id_column in columns else nearest(spec.id_column, _texts(columns))
+        for column, name in pairs:
+            refusal = properties.refusal(column, name)
+            if refusal is not None and (meant_as_id is None or column != meant_as_id):
+                problems.append(refusal.reason)
+        if not pairs and not problems:
+            problems.append(f"there is nothing to write beside the column {spec.id_column!r}, which names the record")
+        rows = "The rows" if complete else "The first rows"
+        _raise_for(problems, f"{rows} don't fit {properties.object_type}")
+        self.names = tuple(name for _, name in pairs)
+        self.is_checked = True
 
     def definition(self, name: str) -> PropertyDefinition | None:
         """HubSpot's definition of a property, where it is known."""

@@ -62,6 +62,8 @@ class Chunk:
     :param complete: the source has exactly these columns (a DataFrame, a query, a file with a schema); ``False``
         for dicts, of which a later one may bring other keys.
     :param invalid: row offset in the chunk -> what is wrong with it, for rows that are no mapping at all.
+    :param attempts: of rows that an earlier run didn't write: how often each is sent again, this time included;
+        ``None`` for all others.
     :param unasked: where a column that was asked for is missing: names of the source's other ones.
     """
 
@@ -71,6 +73,7 @@ class Chunk:
     complete: bool = True
     invalid: Mapping[int, str] = field(default_factory=dict)
     unasked: Sequence[str] = ()
+    attempts: Sequence[int] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -124,6 +127,7 @@ class RowOutcome(NamedTuple):
     :param correlation_id: HubSpot's id of the refusing reply: what its support asks for.
     :param values: the source row, for rejected and unknown outcomes.
     :param not_taken: of an updated row, the properties that HubSpot's reply shows with another value than the one sent.
+    :param attempts: how often this row was sent again, out of an earlier run's result files.
     :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
     """
 
@@ -137,6 +141,7 @@ class RowOutcome(NamedTuple):
     correlation_id: str | None = None
     values: Mapping[str, Any] | None = None
     not_taken: tuple[str, ...] = ()
+    attempts: int | None = None
     cleared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,6 +151,8 @@ class RowOutcome(NamedTuple):
             value = getattr(self, key)
             if value is not None:
                 outcome[key] = encodable(value)
+        if self.attempts is not None:
+            outcome["attempts"] = self.attempts
         if self.not_taken:
             outcome["not_taken"] = list(self.not_taken)
         if self.values is not None:

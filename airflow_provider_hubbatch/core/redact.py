@@ -22,7 +22,8 @@ _SHORTEST_IN_VALUES = 8
 # JSON may write any character so; these are the ones that secrets are made of.
 _ESCAPED_ASCII = re.compile(rb"\\u00[2-7][0-9A-Fa-f]")
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s'\"<>]+")
+_ESCAPED_IN_URL = re.compile(r"%[0-9A-F]{2}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}+://[^\s'\"<>]+")
 _WEB = frozenset({"http", "https", "ftp", "ftps", "sftp"})
 # What a path on an object storage may name before an "@": a connection of Airflow's, or a container.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
@@ -107,7 +108,7 @@ def _spellings(secret: str) -> tuple[str, ...]:
     written = json.dumps(secret)[1:-1]
     plain = json.dumps(secret, ensure_ascii=False)[1:-1]
     quoted = quote(secret, safe="")
-    lower = re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+    lower = _ESCAPED_IN_URL.sub(lambda found: found[0].lower(), quoted)
     found = {secret, written, plain, written.replace("/", "\\/"), quoted, lower, quote_plus(secret)}
     return tuple(sorted({*found, html.escape(secret)}, key=lambda one: (-len(one), one)))
 

@@ -35,8 +35,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
     :param object_type: ``contacts``, ``companies``, ``deals``, ``tickets``, ``2-1234567``, ``p1_pets``: any CRM
         object. Templated.
     :param rows: a list of dicts, a list of such lists (a mapped upstream task's output), a DataFrame, any iterable of
-        dicts, ``SqlRows``, ``FileRows``, or the path of a ``.parquet``, ``.csv`` or ``.jsonl`` file. Two rows of one
-        record take effect in input order. Templated.
+        dicts, ``SqlRows``, ``FileRows``, ``RejectedRows``, or the path of a ``.parquet``, ``.csv`` or ``.jsonl`` file;
+        or a list of such sources. Two rows of one record take effect in input order. Templated.
     :param id_column: the column that names the record. Templated.
     :param id_property: ``None``: ``id_column`` holds record ids; else the unique property whose value it holds.
         Templated.

@@ -46,6 +46,18 @@ class DescribedRows:
         return value if isinstance(value, PurePath) else context["task"].render_template(value, context)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """The sync that reads: it must not read what it writes.
+
+    :param results_path: where it writes its result files, if it does.
+    :param name: what they are called after.
+    """
+
+    results_path: str | None
+    name: str
+
+
 @dataclass(repr=False)
 class SqlRows(DescribedRows):
     """The rows of a query, streamed: memory doesn't grow with their number.
@@ -102,6 +114,35 @@ class FileRows(DescribedRows):
 
     def __repr__(self) -> str:
         return _show(self, path=repr(show_path(self.path)))
+
+
+@dataclass(repr=False)
+class RejectedRows(DescribedRows):
+    """The rows of an earlier run that were not written, out of its result files: to send them again.
+
+    Rows that were rejected, unknown or not sent; once each; none whose record was written later in that run. Their
+    number and what is left out is in the log.
+
+    :param results_path: the folder of that run's result files, or with ``latest`` the one above the runs' folders.
+        Templated.
+    :param statuses: which rows: statuses (``rejected``, ``unknown``, ``not_sent``) and categories (``INVALID_OPTION``).
+        ``None``: all three, but neither what ``validate_only`` didn't send nor what may have been created.
+    :param latest: read the newest earlier run below ``results_path`` that has files of this task. Before the first run
+        there are no rows.
+    :param task_id: read that task's files instead of this one's. Templated.
+    :param max_attempts: leave out rows that were sent again so often already.
+    """
+
+    results_path: str
+    statuses: Sequence[str] | None = None
+    latest: bool = False
+    task_id: str | None = None
+    max_attempts: int = 3
+
+    template_fields: ClassVar[tuple[str, ...]] = ("results_path", "task_id")
+
+    def __repr__(self) -> str:
+        return _show(self, results_path=repr(show_path(self.results_path)))
 
 
 def _render_file(path: str, context: Mapping[str, Any]) -> Any:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import memory
-from airflow_provider_hubbatch.sources.described import DescribedRows, FileRows, SqlRows
+from airflow_provider_hubbatch.sources.described import DescribedRows, FileRows, OwnRun, RejectedRows, SqlRows
 from airflow_provider_hubbatch.sources.paths import dataset_of_path, is_path
 
 if TYPE_CHECKING:
@@ -25,21 +25,34 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1_000
 
 
-def chunks(rows: Any, *, chunk_rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None) -> Generator[Chunk]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How rows are read; see :func:`chunks`."""
+
+    chunk_rows: int
+    columns: Sequence[str] | None
+    own: OwnRun | None
+
+
+def chunks(
+    rows: Any, *, chunk_rows: int = CHUNK_ROWS, columns: Sequence[str] | None = None, own: OwnRun | None = None
+) -> Generator[Chunk]:
     """Any kind of rows as chunks of consecutive rows, read when they are asked for.
 
     Close the iterator, or exhaust it: it holds a database connection or a file open.
 
     :param rows: a list of dicts, a list of lists of dicts, a DataFrame, a ``LazyXComSequence``, any iterable of
-        dicts, :class:`SqlRows`, :class:`FileRows`, or the path of a file that :class:`FileRows` reads.
+        dicts, :class:`SqlRows`, :class:`FileRows`, :class:`RejectedRows`, or the path of a file that
+        :class:`FileRows` reads; or a list of such sources, which are read one after the other.
     :param chunk_rows: the most rows a chunk may have.
     :param columns: the columns that will be used: no other is gathered, nor read where the source is column-wise;
         ``None``: all.
+    :param own: the sync that reads, whose own result files are not to be read.
     :raises SettingsError: these are no rows, or none of the first chunk's can be read.
     """
     if chunk_rows < 1:
         raise ValueError(f"`chunk_rows` must be above 0, not {chunk_rows}")
-    return _number_rows(_read(rows, chunk_rows, columns))
+    return _number_rows(_read(rows, _Reading(chunk_rows, columns, own)))
 
 
 def total_rows(rows: Any) -> int | None:
@@ -47,7 +60,8 @@ def total_rows(rows: Any) -> int | None:
 
     :param rows: see :func:`chunks`.
     :raises SettingsError: there is no such Parquet file.
-    :returns: ``None`` for a query, a generator, a CSV or JSON lines file, and the XComs of a mapped task.
+    :returns: ``None`` for a query, a generator, a CSV or JSON lines file, the XComs of a mapped task, and what an
+        earlier run didn't write.
     """
     if isinstance(rows, FileRows):
         from airflow_provider_hubbatch.sources.files import count_rows  # noqa: PLC0415 - loads what its format needs
@@ -61,6 +75,26 @@ def total_rows(rows: Any) -> int | None:
     if memory.is_lazy_xcom(rows) or isinstance(rows, (str, bytes, Mapping)):
         return None
     return len(rows) if isinstance(rows, Sized) else None
+
+
+def total_fresh_rows(rows: Any) -> int | None:
+    """As :func:`total_rows`, without those of an earlier run, :class:`RejectedRows`.
+
+    :param rows: see :func:`chunks`.
+    """
+    if isinstance(rows, RejectedRows):
+        return 0
+    if isinstance(rows, (list, tuple)) and any(isinstance(item, RejectedRows) for item in rows):
+        return total_rows([item for item in rows if not isinstance(item, RejectedRows)])
+    return total_rows(rows)
+
+
+def can_be_read_again(rows: Any) -> bool:
+    """Whether a retry, or a second look, finds the same rows: not so once an iterator is used up.
+
+    :param rows: see :func:`chunks`.
+    """
+    return not any(isinstance(item, Iterator) for item in (rows if isinstance(rows, (list, tuple)) else [rows]))
 
 
 def dataset_of(rows: Any) -> tuple[str, str] | None:
@@ -86,6 +120,8 @@ def describe(rows: Any) -> str:
         return f"DataFrame of {len(rows):,} rows x {len(rows.columns):,} columns"
     kind = type(rows).__name__
     if isinstance(rows, (list, tuple)):
+        if rows and all(isinstance(item, DescribedRows) for item in rows):
+            return _shorten(", then ".join(map(describe, rows)))
         kind += f" of {len(rows):,} sources" if _is_source(next(iter(rows), None)) else " of dicts"
         if any(isinstance(item, FileRows) or is_path(item) for item in rows[:1]):
             return kind  # to count them means to open them
@@ -93,25 +129,29 @@ def describe(rows: Any) -> str:
     return kind if count is None else f"{count:,} rows ({kind})"
 
 
-def _read(rows: Any, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+def _read(rows: Any, how: _Reading) -> Generator[Chunk]:
     """The chunks of one source; each numbers its rows from 0."""
     if isinstance(rows, SqlRows):
         from airflow_provider_hubbatch.sources.sql import read_query  # noqa: PLC0415 - loads database modules
 
-        return read_query(rows, chunk_rows, columns)
+        return read_query(rows, how.chunk_rows, how.columns)
+    if isinstance(rows, RejectedRows):
+        from airflow_provider_hubbatch.sources.rejected import read_rejected  # noqa: PLC0415 - loads numpy and fsspec
+
+        return read_rejected(rows, how.own, how.chunk_rows, how.columns)
     if isinstance(rows, FileRows) or is_path(rows):
         from airflow_provider_hubbatch.sources.files import read_file  # noqa: PLC0415 - loads what its format needs
 
-        return read_file(rows if isinstance(rows, FileRows) else FileRows(rows), chunk_rows, columns)
+        return read_file(rows if isinstance(rows, FileRows) else FileRows(rows), how.chunk_rows, how.columns)
     if memory.is_frame(rows):
-        return memory.read_frame(rows, chunk_rows, columns)
+        return memory.read_frame(rows, how.chunk_rows, how.columns)
     if memory.is_arrow(rows):
         from airflow_provider_hubbatch.sources import arrow  # noqa: PLC0415 - loads pyarrow
 
-        return arrow.read_stream(rows, chunk_rows, columns)
+        return arrow.read_stream(rows, how.chunk_rows, how.columns)
     if memory.is_lazy_xcom(rows):
-        return _read_items(memory.iterate_lazy_xcom(rows, chunk_rows), chunk_rows, columns)
-    return _read_items(_iterate(rows), chunk_rows, columns)
+        return _read_items(memory.iterate_lazy_xcom(rows, how.chunk_rows), how)
+    return _read_items(_iterate(rows), how)
 
 
 def _iterate(rows: Any) -> Iterator[Any]:
@@ -134,20 +174,20 @@ def _iterate(rows: Any) -> Iterator[Any]:
     )
 
 
-def _read_items(items: Iterator[Any], chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
+def _read_items(items: Iterator[Any], how: _Reading) -> Generator[Chunk]:
     """Rows, or sources of rows: the first item decides which."""
     head = list(islice(items, 1))
     items = chain(head, items)
     if not any(map(_is_source, head)):
-        yield from memory.read_dicts(items, chunk_rows, columns)
+        yield from memory.read_dicts(items, how.chunk_rows, how.columns)
         return
     for joined, group in groupby(items, key=lambda item: _is_list_of_rows(item) or not _is_source(item)):
         if joined:
             nested = (item if _is_list_of_rows(item) else [item] for item in group)
-            yield from memory.read_dicts(chain.from_iterable(nested), chunk_rows, columns)
+            yield from memory.read_dicts(chain.from_iterable(nested), how.chunk_rows, how.columns)
         else:
             for item in group:
-                yield from _read(item, chunk_rows, columns)
+                yield from _read(item, how)
 
 
 def _number_rows(parts: Generator[Chunk]) -> Generator[Chunk]:
@@ -169,7 +209,8 @@ def _is_source(value: Any) -> bool:
     """Whether it is no row but holds rows; a list of plain values is a row whose column names got lost."""
     if isinstance(value, (list, tuple)):
         return _is_list_of_rows(value) or _is_source(value[0])
-    return isinstance(value, DescribedRows) or is_path(value) or memory.is_frame(value) or memory.is_arrow(value)
+    described = isinstance(value, (DescribedRows, Iterator)) or is_path(value)
+    return described or memory.is_frame(value) or memory.is_arrow(value) or memory.is_lazy_xcom(value)
 
 
 def _is_list_of_rows(value: Any) -> bool:

@@ -87,6 +87,7 @@ class Plan:
     :param definition_of: HubSpot's definition of a property, where it is known.
     :param missing_ok: a record that HubSpot doesn't have is ``missing``, not ``rejected``.
     :param clears: rows may have empty values, which empty their property: each is counted.
+    :param keeps_rows: outcomes are written down: what wasn't sent with its source row, for sending it later.
     :param max_in_flight: requests under way at once.
     :param validate_only: send no update; what would be sent is ``not_sent``.
     :param lookup: what to read of every record first; the update then goes by record id.
@@ -99,6 +100,7 @@ class Plan:
     definition_of: Callable[[str], PropertyDefinition | None] = lambda _: None
     missing_ok: bool = False
     clears: bool = False
+    keeps_rows: bool = False
     max_in_flight: int = 16
     validate_only: bool = False
     lookup: Lookup | None = None
@@ -137,6 +139,7 @@ class Sync:
     :param prepared: the rows in order, each an :class:`Input` ready to send or the outcome it already has.
     :param dispatcher: carries the requests.
     :param tick: called about once a second, with the progress, from the thread that runs the sync.
+    :param before_rest: called when the sync has ended early, before the rows left are read to be accounted for.
     """
 
     def __init__(
@@ -147,12 +150,14 @@ class Sync:
         dispatcher: Dispatcher,
         transport: Transport,
         tick: Callable[[Progress], None] = lambda _: None,
+        before_rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
         self._prepared = iter(prepared)
         self._dispatcher = dispatcher
         self._transport = transport
         self._tick = tick
+        self._before_rest = before_rest
         self._lanes = Lanes()
         self._lookups = LookupQueue(plan.lookup) if plan.lookup else None
         # record -> how many lookups had been sent when it was written: what those read may be older
@@ -229,7 +234,7 @@ class Sync:
 
     def _queue(self, item: Input) -> None:
         if self._plan.validate_only:
-            self._outcomes.append(_outcome(item, Status.NOT_SENT, category="VALIDATE_ONLY", message="would be sent"))
+            self._outcomes.append(self._not_sent(item, category="VALIDATE_ONLY", message="would be sent"))
         else:
             self._lanes.add(item)
 
@@ -602,11 +607,15 @@ class Sync:
         if row.row in self._uncertain:
             message = "the sync ended before HubSpot's reply"
             return _outcome(row, Status.UNKNOWN, record_id=self._looked_up(row), message=message)
-        return _outcome(row, Status.NOT_SENT)
+        return self._not_sent(row)
+
+    def _not_sent(self, item: Input, **what: Any) -> RowOutcome:
+        return _outcome(item, Status.NOT_SENT, values=item.values() if self._plan.keeps_rows else None, **what)
 
     def _rest_not_sent(self) -> Iterator[RowOutcome]:
         if not isinstance(self._state.fatal, HubSpotError):
             return  # the rows themselves can't be read, or there is no time for it
+        self._before_rest()
         for rows in self._prepared:
             self._open.update({row.row: row for row in rows})
             self._outcomes.extend(self._unsettled(row) for row in rows)
@@ -614,8 +623,9 @@ class Sync:
 
 
 def _outcome(item: Input, status: Status, **what: Any) -> RowOutcome:
-    values = item.values() if status in (Status.REJECTED, Status.UNKNOWN) else None
-    return RowOutcome(row=item.row, id=item.given_id, status=status, values=values, **what)
+    if status in (Status.REJECTED, Status.UNKNOWN):
+        what["values"] = item.values()
+    return RowOutcome(row=item.row, id=item.given_id, status=status, **what)
 
 
 def _silence(reply: BatchReply) -> ErrorReply:

@@ -85,6 +85,13 @@ class Checkpoints:
             return None
         return checkpoint
 
+    def has_any(self) -> bool:
+        """Whether an earlier try left a checkpoint, usable or not."""
+        try:
+            return self._store.get(KEY) is not None
+        except Exception:  # noqa: BLE001 - whatever the store's backend raises
+            return True
+
     def start_over(self, why: str) -> None:
         """Forget the checkpoint at once: what is written from now on is not what it is about, should this try die too.
 

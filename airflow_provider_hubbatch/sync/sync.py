@@ -6,36 +6,37 @@ import gc
 import itertools
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.client.dispatcher import Counters
 from airflow_provider_hubbatch.core import protocol
-from airflow_provider_hubbatch.core.checkpoint import RowsDigest, settings_fingerprint
+from airflow_provider_hubbatch.core.checkpoint import settings_fingerprint
 from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
 from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
-from airflow_provider_hubbatch.core.model import Chunk, Input
+from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.redact import show_error, show_path
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.exceptions import (
+    AccessError,
     DailyQuotaError,
     HubSpotError,
     MissingScopesError,
     SyncFailedError,
     SyncStoppedError,
     SystematicRefusalError,
+    UnavailableError,
 )
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Plan, Sync
+from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
 from airflow_provider_hubbatch.sync.progress import (
     ProgressLog,
     closing_line,
@@ -48,12 +49,12 @@ from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
-    from airflow_provider_hubbatch.core.model import RowOutcome
+    from airflow_provider_hubbatch.core.model import Chunk, Input
     from airflow_provider_hubbatch.core.options import SyncOptions
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
@@ -105,9 +106,9 @@ class BatchUpdateRun:
             null_values=options.null_values,
         )
         # rows that can be read once only can't be compared with an earlier try's
-        self._checkpoints = None if isinstance(rows, Iterator) else checkpoints
-        self._digest = RowsDigest()
-        self._empty = self._no_empty_values()
+        self._checkpoints = checkpoints if sources.can_be_read_again(rows) else None
+        self._intake: Intake | None = None
+        self._checkpoint_is_final = False
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
         self._sync: Sync | None = None
@@ -164,11 +165,12 @@ class BatchUpdateRun:
         self.report.started_at = _now()
         self.timeline.start(self._client.pace, total_rows=sources.total_rows(self._rows))
         try:
-            self._refuse_few_rows(sources.total_rows(self._rows))
+            if self._options.min_rows is not None:
+                self._refuse_few_rows(sources.total_fresh_rows(self._rows))
             yield from self._outcomes()
             self._close()
             self._signals.raise_held()
-            self._refuse_few_rows(self.report.rows)
+            self._refuse_few_rows(self.report.rows - (self._intake.replayed_rows if self._intake else 0))
         except HubSpotError as error:
             error.report = self.report
             self._end(finished=isinstance(error, (SystematicRefusalError, SyncFailedError)))
@@ -202,19 +204,43 @@ class BatchUpdateRun:
                 self._open_files()
                 return
             self._raise_if_stopped()
-            mapping = self._mapping(first)
-            self._log_start(mapping)
-            left = self._resumed(mapping, itertools.chain([first], chunks))
+            try:
+                mapping = self._mapping(first)
+            except (AccessError, UnavailableError):
+                yield from self._unread(itertools.chain([first], chunks))
+                raise
+            self._log_start()
+            intake = self._intake = self._new_intake(mapping)
+            left = self._resumed(intake, itertools.chain([first], chunks))
             if left is not None:
-                yield from self._synced(mapping, left)
+                yield from self._synced(mapping, intake, left)
                 return
         # the rows were read up to the checkpoint, and are not the ones that it was about
         with self._chunks() as chunks:
-            self._digest, self._empty = RowsDigest(), self._no_empty_values()
-            yield from self._synced(mapping, self._prepared(mapping, chunks))
+            intake = self._intake = self._new_intake(mapping)
+            yield from self._synced(mapping, intake, self._prepared(intake, chunks))
 
-    def _no_empty_values(self) -> EmptyValues:
-        return EmptyValues(clears=self._clears, max_cleared=self._options.max_cleared)
+    def _unread(self, chunks: Iterable[Chunk]) -> Iterator[RowOutcome]:
+        """The outcomes of all rows where HubSpot can't even be asked: with their source rows, for sending them later.
+
+        Not where an earlier try came further: its result files stay as they are, and a retry goes on from there.
+        """
+        if self._options.results_path is None or (self._checkpoints is not None and self._checkpoints.has_any()):
+            return
+        self._open_files()
+        for chunk in self._until_stopped(chunks):
+            ids = chunk.columns.get(self._spec.id_column, [None] * chunk.length)
+            for offset, given_id in enumerate(ids):
+                row = chunk.first_row + offset
+                tries = None if chunk.attempts is None else chunk.attempts[offset]
+                values = chunk.row(offset) or None
+                outcome = RowOutcome(row, given_id, Status.NOT_SENT, values=values, attempts=tries)
+                self._note(outcome)
+                yield outcome
+
+    def _new_intake(self, mapping: RowMapping) -> Intake:
+        empty = EmptyValues(clears=self._clears, max_cleared=self._options.max_cleared)
+        return Intake(mapping, empty, digests=self._checkpoints is not None)
 
     @property
     def _clears(self) -> bool:
@@ -223,36 +249,33 @@ class BatchUpdateRun:
     def _chunks(self) -> closing[Any]:
         wanted = self._spec.properties
         columns = None if wanted is None else list(dict.fromkeys([self._spec.id_column, *wanted]))
-        return closing(sources.chunks(self._rows, columns=columns))
+        own = sources.OwnRun(self._options.results_path, self._name)
+        return closing(sources.chunks(self._rows, columns=columns, own=own))
 
-    def _prepared(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[list[Input | RowOutcome]]:
+    def _prepared(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
         waiting = iter(chunks)
         while True:
             with self._signals.let_through():
                 chunk = next(waiting, None)
             if chunk is None:
                 return
-            rows = mapping.prepare(chunk, self._empty)
-            if self._checkpoints is not None:
-                self._digest.add(rows)
-            yield rows
+            yield intake.prepare(chunk)
 
-    def _resumed(self, mapping: RowMapping, chunks: Iterable[Chunk]) -> Iterator[Sequence[Input | RowOutcome]] | None:
+    def _resumed(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared] | None:
         """The rows that are still to be done; ``None`` if these are not the rows of the try that left a checkpoint."""
         checkpoint = self._load_checkpoint()
         if checkpoint is None or self._checkpoints is None:
-            return self._prepared(mapping, chunks)
+            return self._prepared(intake, chunks)
         if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
             self._checkpoints.start_over("the result files of the try that left a checkpoint are not there")
-            return self._prepared(mapping, chunks)
-        again = ResumedRows(checkpoint, partial(mapping.prepare, empty=self._empty), self._until_stopped(chunks))
+            return self._prepared(intake, chunks)
+        again = ResumedRows(checkpoint, intake, self._until_stopped(chunks))
         if not again.are_the_same():
             self._checkpoints.start_over("the rows are not those of the try that left a checkpoint")
             return None
         self._checkpoints.resume(checkpoint)
         self._restore(checkpoint, again)
-        self._digest = again.digest
-        return itertools.chain([again.unsettled], self._prepared(mapping, again.rest()))
+        return itertools.chain(again.unsettled, self._prepared(intake, again.rest()))
 
     def _until_stopped(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -314,11 +337,12 @@ class BatchUpdateRun:
 
     # --- the sync ----------------------------------------------------------------------------------------------
 
-    def _synced(self, mapping: RowMapping, rows: Iterable[Sequence[Input | RowOutcome]]) -> Iterator[RowOutcome]:
+    def _synced(self, mapping: RowMapping, intake: Intake, prepared: Iterable[Prepared]) -> Iterator[RowOutcome]:
         options = self._options
         self._open_files()
+        rows: Iterable[Sequence[Input | RowOutcome]] = (one.rows for one in prepared)
         if self._clears:
-            rows = hold_until_checked(rows, self._empty, self.stop)
+            rows = hold_until_checked(prepared, intake.empty, self.stop)
         if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
@@ -332,11 +356,18 @@ class BatchUpdateRun:
         )
         self._progress = ProgressLog(log, self.report, self._client.pace, total_rows=sources.total_rows(self._rows))
         with _frozen_heap():
-            self._sync = Sync(self._plan(mapping), rows, dispatcher=dispatcher, transport=transport, tick=self._tick)
+            self._sync = Sync(
+                self._plan(mapping),
+                rows,
+                dispatcher=dispatcher,
+                transport=transport,
+                tick=self._tick,
+                before_rest=self._save_last_checkpoint,
+            )
             if self._stopped:
                 self._sync.stop()
             self._signals.holding = True
-            yield from self._folded(self._sync)
+            yield from self._folded(self._sync, intake)
 
     def _open_files(self) -> None:
         if self._options.results_path is not None:
@@ -347,23 +378,23 @@ class BatchUpdateRun:
         folder = str(self._options.results_path)
         return ResultFiles(folder, self._name, kept_parts=kept_parts, storage=self._signals.storage)
 
-    def _folded(self, sync: Sync) -> Iterator[RowOutcome]:
+    def _folded(self, sync: Sync, intake: Intake) -> Iterator[RowOutcome]:
         try:
-            for outcome in sync.run():
+            for outcome in map(intake.complete, sync.run()):
                 self._note(outcome)
                 yield outcome
         except GeneratorExit:
             raise
         except BaseException:
             # raised by the sync itself, which has accounted for everything, or between two outcomes of it
-            for outcome in sync.wind_up():
+            for outcome in map(intake.complete, sync.wind_up()):
                 self._note(outcome)
                 yield outcome
             raise
 
     def _note(self, outcome: RowOutcome) -> None:
         self.report.add(outcome)
-        if self._checkpoints is not None:
+        if self._checkpoints is not None and not self._checkpoint_is_final:
             self._checkpoints.note(outcome)
         if self._fingerprints is not None:
             self._fingerprints.note(outcome)
@@ -381,8 +412,16 @@ class BatchUpdateRun:
             if self._checkpoints is not None and self._checkpoints.due:
                 self._save_checkpoint()
 
+    def _save_last_checkpoint(self) -> None:
+        """A retry goes on from here: what is read from now on is only accounted for, and read again by the retry."""
+        with self._signals.storage():
+            self._save_checkpoint()
+        self._checkpoint_is_final = True
+
     def _save_checkpoint(self) -> None:
-        if self._checkpoints is None or self._sync is None or not self._digest.rows:
+        if self._checkpoint_is_final:
+            return
+        if self._checkpoints is None or self._sync is None or self._intake is None or not self._intake.digest.rows:
             return  # nothing has happened since the checkpoint that is there, if there is one
         self._note_costs()
         parts = self._files.close_part() if self._files is not None else 0
@@ -390,7 +429,7 @@ class BatchUpdateRun:
             return  # the rows since the last part have no line: a retry sends them again
         self._checkpoints.save(
             self.report,
-            self._digest,
+            self._intake.digest,
             result_parts=parts,
             seconds=self.report.seconds,
             timeline=self.timeline.points(),
@@ -430,7 +469,8 @@ class BatchUpdateRun:
     def _checked_mapping(self, first: Chunk) -> RowMapping:
         return compile_mapping(
             self._spec,
-            chunk_columns=first.names,
+            # those of an earlier run's rows prove nothing: the settings may have changed since
+            chunk_columns=first.names if first.attempts is None else None,
             complete=first.complete,
             definitions=self._definitions(),
             object_type=self._object_type,
@@ -479,21 +519,23 @@ class BatchUpdateRun:
             definition_of=mapping.definition,
             missing_ok=self._options.missing_ok,
             clears=self._clears,
+            keeps_rows=self._options.results_path is not None,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
             lookup=lookup,
-            reads_to_the_end=sources.total_rows(self._rows) is not None,
+            # what a night with an outage leaves undone is found in its result files, to the last row
+            reads_to_the_end=sources.total_rows(self._rows) is not None or self._options.results_path is not None,
         )
 
-    def _log_start(self, mapping: RowMapping) -> None:
+    def _log_start(self) -> None:
         log.info(
             "Updating %s in HubSpot from %s: %s in column %r, %d %s",
             self._object_type,
             sources.describe(self._rows),
             f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
             self._spec.id_column,
-            len(mapping.names),
-            "property" if len(mapping.names) == 1 else "properties",
+            len(self.columns),
+            "property" if len(self.columns) == 1 else "properties",
         )
 
     # --- the end -----------------------------------------------------------------------------------------------
@@ -526,7 +568,8 @@ class BatchUpdateRun:
                 self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        for line in [*rejected_lines(self.report), *not_taken_lines(self.report), *left_alone_lines(self._empty)]:
+        left_alone = left_alone_lines(self._intake.empty) if self._intake else []
+        for line in [*rejected_lines(self.report), *not_taken_lines(self.report), *left_alone]:
             log.warning("%s", line)
 
     def _say_when(self, error: DailyQuotaError) -> None:
@@ -541,66 +584,6 @@ class BatchUpdateRun:
         report.rate_limited, report.refused_requests = counters.rate_limited, counters.refused
         report.completed_at = _now()
         report.seconds = self._seconds_before + time.monotonic() - self._started
-
-
-class ResumedRows:
-    """The rows of a retry, up to where the earlier try had read them.
-
-    :param checkpoint: what the earlier try left.
-    :param prepare: makes a chunk's rows ready to send.
-    """
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        prepare: Callable[[Chunk], list[Input | RowOutcome]],
-        chunks: Iterable[Chunk],
-    ) -> None:
-        self._checkpoint = checkpoint
-        self._prepare = prepare
-        self._chunks = iter(chunks)
-        self._beyond: Chunk | None = None
-        self._rejected = {outcome.row: outcome for outcome in checkpoint.rejected}
-        self._outcomes = None if checkpoint.outcomes is None else {one.row: one for one in checkpoint.outcomes}
-        self.digest = RowsDigest()
-        self.unsettled: list[Input | RowOutcome] = []
-
-    @property
-    def rejected(self) -> list[RowOutcome]:
-        """The earlier try's rejected outcomes, with their source rows."""
-        return list(self._rejected.values())
-
-    @property
-    def outcomes(self) -> list[RowOutcome] | None:
-        """The earlier try's outcomes, if there were few."""
-        return None if self._outcomes is None else list(self._outcomes.values())
-
-    def are_the_same(self) -> bool:
-        """Read them, and tell whether they are those that the checkpoint is about."""
-        wanted = self._checkpoint.rows_read
-        while self.digest.rows < wanted and (chunk := next(self._chunks, None)) is not None:
-            inside, self._beyond = _cut(chunk, wanted)
-            self._take(inside)
-        return self.digest.rows == wanted and self.digest.hexdigest() == self._checkpoint.digest
-
-    def rest(self) -> Iterator[Chunk]:
-        """The chunks that the earlier try had not read."""
-        if self._beyond is not None:
-            yield self._beyond
-        yield from self._chunks
-
-    def _take(self, chunk: Chunk) -> None:
-        rows = self._prepare(chunk)
-        self.digest.add(rows)
-        for offset, row in enumerate(rows):
-            if row.row not in self._checkpoint.settled:
-                self.unsettled.append(row)
-                continue
-            given_id = row.given_id if isinstance(row, Input) else row.id
-            if row.row in self._rejected:
-                self._rejected[row.row] = self._rejected[row.row]._replace(id=given_id, values=chunk.row(offset))
-            if self._outcomes is not None and row.row in self._outcomes:
-                self._outcomes[row.row] = self._outcomes[row.row]._replace(id=given_id)
 
 
 def _unwritten(error: BaseException, folder: str | None) -> SyncStoppedError:
@@ -620,21 +603,6 @@ def _frozen_heap() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:
-    """A chunk in two: what comes before this row, and the rest."""
-    length = row - chunk.first_row
-    if length >= chunk.length:
-        return chunk, None
-    before = {offset: why for offset, why in chunk.invalid.items() if offset < length}
-    after = {offset - length: why for offset, why in chunk.invalid.items() if offset >= length}
-    first = {name: values[:length] for name, values in chunk.columns.items()}
-    second = {name: values[length:] for name, values in chunk.columns.items()}
-    return (
-        Chunk(chunk.first_row, first, length, chunk.complete, before),
-        Chunk(row, second, chunk.length - length, chunk.complete, after),
-    )
 
 
 def _now() -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
-from airflow_provider_hubbatch.core.model import MISSING, Chunk, RowOutcome, Status
+from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +25,12 @@ def test_the_guard_is_exact(chunks: list[list[Any]], share: float | None) -> Non
     handed: list[Any] = []
     errors: list[BaseException] = []
 
-    def prepared() -> Iterator[list[RowOutcome]]:
+    def prepared() -> Iterator[tuple[list[RowOutcome], bool]]:
         first_row = 0
         for cells in chunks:
             converted = ["" if cell == "" else cell for cell in cells]
             empty.add(Chunk(first_row, {"c": cells}, len(cells)), [("c", "p", converted)])
-            yield [RowOutcome(first_row + n, n, Status.UNCHANGED) for n in range(len(cells))]
+            yield [RowOutcome(first_row + n, n, Status.UNCHANGED) for n in range(len(cells))], False
             first_row += len(cells)
 
     for rows in hold_until_checked(prepared(), empty, errors.append):
@@ -53,3 +54,25 @@ def test_missing_cells_are_no_gaps() -> None:
     assert list(empty.left_alone) == []
     empty.add(Chunk(5, {"a": [" "], "b": [[]]}, 1), [("a", "a", [None]), ("b", "b", [None])])
     assert list(empty.left_alone) == ["a", "b"]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_an_earlier_run_s_rows_are_exempt(order: list[int]) -> None:
+    """They neither wait nor count nor are held back, and they never overtake rows that wait before them."""
+    empty = EmptyValues(clears=True)
+    errors: list[BaseException] = []
+    inputs = [Input(row, row, str(row), str(row), {"p": ""}) for row in range(400)]
+
+    def prepared() -> Iterator[tuple[list[Input], bool]]:
+        for part in order:
+            rows = inputs[200 * part : 200 * part + 200]
+            if part:
+                empty.add(Chunk(200, {"c": [None] * 200}, 200), [("c", "p", [""] * 200)])
+            yield rows, not part
+
+    handed = [row for rows in hold_until_checked(prepared(), empty, errors.append) for row in rows]
+    assert len(errors) == 1
+    kinds = ["sent again" if isinstance(row, Input) else (row.status.value, row.category) for row in handed]
+    assert [row.row // 200 for row in handed] == [part for part in order for _ in range(200)]
+    assert kinds.count("sent again") == 200
+    assert kinds.count(("not_sent", "CLEARING_STOPPED")) == 200

@@ -16,7 +16,7 @@ from tests.core.pattern_steps import TooManyStepsError, steps_of
 ROOT = Path(airflow_provider_hubbatch.__file__).parent
 LENGTH = 100_000
 # Of every text, all that a linear pattern may take: a few steps a character for each of its parts.
-STEPS_A_CHARACTER = 40
+STEPS_A_CHARACTER = 100
 # Characters that some pattern gives a meaning, one of each kind
 ALPHABET = "a1.:/@-;? \n"
 

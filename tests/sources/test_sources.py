@@ -17,7 +17,7 @@ from airflow.sdk import DAG, BaseOperator
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sources import FileRows, SqlRows, chunks, describe, memory, total_rows
+from airflow_provider_hubbatch.sources import FileRows, RejectedRows, SqlRows, chunks, describe, memory, total_rows
 from airflow_provider_hubbatch.sources.columns import MAX_COLUMNS, MAX_NAMES_KEPT
 
 if TYPE_CHECKING:
@@ -117,7 +117,12 @@ def test_a_query_is_shown_without_its_literals(sql: str) -> None:
         ([[{"id": "secret"}] * 3, [], [{}]], "4 rows (list of 3 sources)", 4),
         ([], "0 rows (list of dicts)", 0),
         ([pd.DataFrame({"id": [1, 2]}), [{}]], "3 rows (list of 2 sources)", 3),
-        ([SqlRows("wh", "select 1")], "list of 1 sources", None),
+        ([SqlRows("wh", "select 1"), [{}]], "list of 2 sources", None),
+        (
+            [RejectedRows("a"), SqlRows("wh", "select")],
+            "RejectedRows(results_path='a'), then SqlRows(conn_id='wh', sql='select' (hash 8a682daa))",
+            None,
+        ),
         (pd.DataFrame({"id": range(1_000)}), "DataFrame of 1,000 rows x 1 columns", 1_000),
         (pa.table({"id": [1, 2]}), "2 rows (Table)", 2),
         ({1: {"id": "secret"}}.values(), "1 rows (dict_values)", 1),

@@ -1,0 +1,142 @@
+"""Rows on their way into a sync: prepared chunk by chunk, and what a retry must know of them again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_hubbatch.core.checkpoint import RowsDigest
+from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from airflow_provider_hubbatch.core.checkpoint import Checkpoint
+    from airflow_provider_hubbatch.core.clearing import EmptyValues
+    from airflow_provider_hubbatch.core.mapping import RowMapping
+
+
+class Prepared(NamedTuple):
+    """Some consecutive rows, ready to send.
+
+    :param rows: an input, or the outcome that a row has already.
+    :param replayed: they are an earlier run's, which were checked then.
+    """
+
+    rows: Sequence[Input | RowOutcome]
+    replayed: bool = False
+
+
+class Intake:
+    """One reading of a sync's rows, from the first on.
+
+    :param mapping: makes them ready to send.
+    :param empty: takes in what they have no value for.
+    :param digests: whether a retry will want to know that these are the same rows.
+    """
+
+    def __init__(self, mapping: RowMapping, empty: EmptyValues, *, digests: bool) -> None:
+        self._mapping = mapping
+        self._digests = digests
+        self._attempts: dict[int, int] = {}
+        self.empty = empty
+        self.digest = RowsDigest()
+        self.replayed_rows = 0
+
+    def prepare(self, chunk: Chunk) -> Prepared:
+        """Make the next rows ready to send.
+
+        :raises SettingsError: these are the first rows that are not an earlier run's, and their columns don't fit.
+        """
+        replayed = chunk.attempts is not None
+        if not replayed and not self._mapping.is_checked:
+            self._mapping.check_columns(chunk.names, complete=chunk.complete)
+        rows = self._mapping.prepare(chunk, None if replayed else self.empty)
+        if self._digests:
+            self.digest.add(rows)
+        if chunk.attempts is not None:
+            self.replayed_rows += chunk.length
+            self._attempts.update(zip((row.row for row in rows), chunk.attempts, strict=True))
+        return Prepared(rows, replayed)
+
+    def complete(self, outcome: RowOutcome) -> RowOutcome:
+        """A row's outcome, with how often it was sent again."""
+        attempts = self.take_attempts(outcome.row)
+        return outcome if attempts is None else outcome._replace(attempts=attempts)
+
+    def take_attempts(self, row: int) -> int | None:
+        """How often a row was sent again, for its outcome; ``None``: it is no earlier run's."""
+        return self._attempts.pop(row, None) if self._attempts else None
+
+
+class ResumedRows:
+    """The rows of a retry, up to where the earlier try had read them.
+
+    :param checkpoint: what the earlier try left.
+    :param chunks: the rows, from the first on.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, intake: Intake, chunks: Iterable[Chunk]) -> None:
+        self._checkpoint = checkpoint
+        self._intake = intake
+        self._chunks = iter(chunks)
+        self._beyond: Chunk | None = None
+        self._rejected = {outcome.row: outcome for outcome in checkpoint.rejected}
+        self._outcomes = None if checkpoint.outcomes is None else {one.row: one for one in checkpoint.outcomes}
+        self.unsettled: list[Prepared] = []
+
+    @property
+    def rejected(self) -> list[RowOutcome]:
+        """The earlier try's rejected outcomes, with their source rows."""
+        return list(self._rejected.values())
+
+    @property
+    def outcomes(self) -> list[RowOutcome] | None:
+        """The earlier try's outcomes, if there were few."""
+        return None if self._outcomes is None else list(self._outcomes.values())
+
+    def are_the_same(self) -> bool:
+        """Read them, and tell whether they are those that the checkpoint is about."""
+        wanted, digest = self._checkpoint.rows_read, self._intake.digest
+        while digest.rows < wanted and (chunk := next(self._chunks, None)) is not None:
+            inside, self._beyond = _cut(chunk, wanted)
+            self._take(inside)
+        return digest.rows == wanted and digest.hexdigest() == self._checkpoint.digest
+
+    def rest(self) -> Iterator[Chunk]:
+        """The chunks that the earlier try had not read."""
+        if self._beyond is not None:
+            yield self._beyond
+        yield from self._chunks
+
+    def _take(self, chunk: Chunk) -> None:
+        prepared = self._intake.prepare(chunk)
+        unsettled = []
+        for offset, row in enumerate(prepared.rows):
+            if row.row not in self._checkpoint.settled:
+                unsettled.append(row)
+                continue
+            given_id = row.given_id if isinstance(row, Input) else row.id
+            known: dict[str, Any] = {"id": given_id, "attempts": self._intake.take_attempts(row.row)}
+            if row.row in self._rejected:
+                self._rejected[row.row] = self._rejected[row.row]._replace(values=chunk.row(offset), **known)
+            if self._outcomes is not None and row.row in self._outcomes:
+                self._outcomes[row.row] = self._outcomes[row.row]._replace(**known)
+        if unsettled:
+            self.unsettled.append(Prepared(unsettled, prepared.replayed))
+
+
+def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:
+    """A chunk in two: what comes before this row, and the rest."""
+    length = row - chunk.first_row
+    if length >= chunk.length:
+        return chunk, None
+    before = {offset: why for offset, why in chunk.invalid.items() if offset < length}
+    after = {offset - length: why for offset, why in chunk.invalid.items() if offset >= length}
+    first = {name: values[:length] for name, values in chunk.columns.items()}
+    second = {name: values[length:] for name, values in chunk.columns.items()}
+    tries, more_tries = (None, None) if chunk.attempts is None else (chunk.attempts[:length], chunk.attempts[length:])
+    return (
+        replace(chunk, columns=first, length=length, invalid=before, attempts=tries),
+        replace(chunk, first_row=row, columns=second, length=chunk.length - length, invalid=after, attempts=more_tries),
+    )
