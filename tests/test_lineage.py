@@ -283,8 +283,8 @@ def test_an_asset_event_carries_the_summary(told: Told) -> None:
 
 def test_the_links_are_on_the_task_s_page(told: Told) -> None:
     """The records in HubSpot are a click away, after a failed sync too; a local folder can't be opened by a browser."""
-    records = "https://app.hubspot.com/contacts/123456/objects/0-1/views/all/list"
-    assert {name: links["HubSpot records"] for name, links in told.links.items()} == dict.fromkeys(told.links, records)
+    records = re.compile(r"http://127\.0\.0\.1:\d+/contacts/123456/objects/0-1/views/all/list")
+    assert all(records.fullmatch(links["HubSpot records"] or "") for links in told.links.values())
     assert {links["Result files"] for links in told.links.values()} <= {None, ""}
 
 

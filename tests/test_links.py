@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from airflow.models.taskinstancekey import TaskInstanceKey
 
+from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.links import (
     HubSpotObjectsLink,
     ResultFilesLink,
@@ -63,6 +65,17 @@ def test_a_record_s_address() -> None:
     assert objects_address(local, "2-77") == "http://127.0.0.1:8765/contacts/123456/objects/2-77/views/all/list"
 
 
+def test_links_to_the_local_hubspot_open_its_pages(sandbox: HubSpotSandbox) -> None:
+    """What a task links to can be opened in a demo: the local HubSpot has a page for each list and each record."""
+    account = HubSpotHook().account()
+    listed = requests.get(objects_address(account, "contacts"), timeout=10)
+    record = requests.get(record_address(account, "contacts").format(record_id=7), timeout=10)
+    email = sandbox.objects("contacts")["7"]["properties"]["email"]
+    assert (listed.status_code, record.status_code) == (200, 200)
+    assert email in listed.text
+    assert email in record.text
+
+
 def test_objects_link_needs_no_ui_domain() -> None:
     """Older replies name no domain: HubSpot leads on from its main one."""
     assert objects_address({"portalId": 1}, "contacts").startswith("https://app.hubspot.com/contacts/1/")
@@ -104,7 +117,8 @@ def test_links_are_kept_whatever_becomes_of_the_task(run_dag: RunDag, sandbox: H
     """Airflow has the links of successful, failed and mapped tasks; where HubSpot wasn't asked, they are empty."""
     result = run_dag(LINKED.replace("@folder@", str(tmp_path)))
     objects, files = f"_link_{HubSpotObjectsLink.__name__}", f"_link_{ResultFilesLink.__name__}"
-    address = "https://app.hubspot.com/contacts/123456/objects/0-1/views/all/list"
+    address = f"{sandbox.url}/contacts/123456/objects/0-1/views/all/list"
+    assert "contacts" in requests.get(address, timeout=10).text
     assert result.xcom("good", objects) == result.xcom("bad", objects) == address
     assert result.xcom("mapped", objects, map_index=0) == address
     assert result.xcom("wrong", objects) == ""

@@ -60,6 +60,8 @@ def _sandbox(options: argparse.Namespace) -> HubSpotSandbox:
         ),
         behaviours=behaviours,
         time_zone=options.time_zone,
+        portal_id=options.portal_id,
+        ui_domain=options.ui_domain,
         extra_properties=options.extra_properties,
         record_bodies=False,
         max_recorded_requests=10_000,
@@ -147,6 +149,12 @@ def _parser() -> argparse.ArgumentParser:
         help='a scripted fault, as {"kind": "status", "status": 503, "count": 2}, or a random one, with "probability"',
     )
     add("--extra-properties", type=int, default=0, metavar="N", help="further text properties on every object type")
+    add("--portal-id", type=int, default=123_456, metavar="N", help="the account's id (default: %(default)s)")
+    add(
+        "--ui-domain",
+        metavar="NAME",
+        help="where links to records lead, as app.hubspot.com (default: the sandbox's own pages)",
+    )
     add("--time-zone", default="Europe/Berlin", help="the account's (default: %(default)s)")
     add("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
     return parser

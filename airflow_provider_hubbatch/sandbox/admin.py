@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Request  # noqa: TC002 - FastAPI reads the annotations
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from airflow_provider_hubbatch.sandbox.controls import Controls
+from airflow_provider_hubbatch.sandbox.html import record_path
 from airflow_provider_hubbatch.sandbox.pages import overview
+from airflow_provider_hubbatch.sandbox.record_pages import list_page, missing_page, record_page
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,7 +56,7 @@ _NO_JSON = "This wants Content-Type: application/json, also without a body."
 
 def is_admin_path(path: str) -> bool:
     """Whether a path is the sandbox's own, and none of HubSpot's API."""
-    return path in {"/", "/favicon.ico"} or path.startswith("/_sandbox")
+    return path in {"/", "/favicon.ico"} or path.startswith(("/_sandbox", "/contacts/"))
 
 
 def add_admin_routes(app: FastAPI, portal: Portal) -> None:
@@ -62,6 +64,8 @@ def add_admin_routes(app: FastAPI, portal: Portal) -> None:
     admin = _Admin(portal)
     app.get("/")(admin.page)
     app.get("/favicon.ico")(admin.no_icon)
+    app.get("/contacts/{portal_id}/objects/{object_type}/views/all/list")(admin.list)
+    app.get("/contacts/{portal_id}/record/{object_type}/{record_id}")(admin.record)
     app.get("/_sandbox/state")(admin.state)
     app.get("/_sandbox/requests")(admin.requests)
     app.get("/_sandbox/objects/{object_type}")(admin.objects)
@@ -91,7 +95,27 @@ class _Admin:
 
     async def page(self) -> HTMLResponse:
         with self._portal.lock:
-            return HTMLResponse(overview(self._portal))
+            return _page(overview(self._portal))
+
+    async def list(self, portal_id: str, object_type: str, after: int = 0) -> HTMLResponse:
+        with self._portal.lock:
+            table = self._portal.store.find(object_type)
+            if table is None or portal_id != str(self._portal.portal_id):
+                return _page(missing_page(self._portal, f"{object_type} of account {portal_id}"), 404)
+            return _page(list_page(self._portal, table, after=max(0, after)))
+
+    async def record(self, portal_id: str, object_type: str, record_id: str) -> Response:
+        with self._portal.lock:
+            table = self._portal.store.find(object_type)
+            if table is not None and portal_id == str(self._portal.portal_id):
+                type_id = table.object_type.object_type_id
+                if record_id in table.merged:  # as HubSpot's app, to the surviving one
+                    survivor = table.merged[record_id]
+                    return RedirectResponse(record_path(self._portal.portal_id, type_id, survivor))
+                record = table.records.get(record_id)
+                if record is not None:
+                    return _page(record_page(self._portal, table, record))
+            return _page(missing_page(self._portal, f"{object_type} {record_id} of account {portal_id}"), 404)
 
     async def no_icon(self) -> Response:
         return Response(status_code=204)
@@ -145,6 +169,12 @@ class _Admin:
             return JSONResponse({"result": getattr(self._controls, action)(**arguments)})
         except (KeyError, TypeError, ValueError) as error:
             return _complaint(error, 400)
+
+
+def _page(html: str, status: int = 200) -> HTMLResponse:
+    # Nothing of a record runs or loads anything, should it ever get past the escaping
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": policy})
 
 
 async def _json(request: Request) -> dict[str, Any]:

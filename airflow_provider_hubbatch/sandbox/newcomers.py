@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_hubbatch.sandbox.associations import End, LinkType
 from airflow_provider_hubbatch.sandbox.inputs import read_object, read_text
 from airflow_provider_hubbatch.sandbox.rules import Problem
+from airflow_provider_hubbatch.sandbox.store import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,6 +75,9 @@ def make(
 ) -> Record:
     """Makes a record, with its links."""
     record = portal.store.create(table, values, at=at)
+    portal.store.recent_changes.append(
+        Change(record.created_at, table.object_type.name, record.id, {}, dict(record.properties))
+    )
     start = End(table.object_type.object_type_id, record.id)
     by_end: dict[End, list[LinkType]] = {}
     for link in links:

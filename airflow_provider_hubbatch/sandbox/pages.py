@@ -6,11 +6,12 @@ from heapq import nlargest
 from html import escape
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from airflow_provider_hubbatch.sandbox.html import change_cell, frame, list_path, record_link, table
+from airflow_provider_hubbatch.sandbox.record_pages import records_table
 
+if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.portal import Portal
-    from airflow_provider_hubbatch.sandbox.store import Change, Table
+    from airflow_provider_hubbatch.sandbox.store import Table
     from airflow_provider_hubbatch.sandbox.traffic import RecordedRequest
 
 _SHOWN = 25
@@ -19,35 +20,19 @@ _PACES = {
     "associations": "Associations in the last 10 seconds",
     "search": "Searches in the last second",
 }
-_STYLE = """
-:root { color-scheme: light dark; --line: #8883; --soft: #8889; --good: #00a38d; --bad: #d94c53; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
-p { margin: .3rem 0; } .soft { color: var(--soft); } a { color: inherit; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
-.card { border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; }
-.card b { display: block; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
-meter { width: 100%; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; color: var(--soft); } del { color: var(--soft); }
-ins { text-decoration: none; color: var(--good); }
-.bad { color: var(--bad); } code { font-size: .9em; overflow-wrap: anywhere; }
-"""
 
 
 def overview(portal: Portal) -> str:
-    """The page as HTML. Everything that came from outside is escaped."""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>HubSpot sandbox</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+    """The page as HTML."""
+    records = "".join(_records(portal, one) for one in portal.store.tables.values() if one.records)
+    return frame(
+        "HubSpot sandbox",
         f"<h1>HubSpot sandbox</h1><p class=soft>Account {portal.portal_id}, {escape(portal.settings.time_zone)}. "
         "For demos and tests: it keeps nothing, and is no production server.</p>"
         f"{_cards(portal)}{_limits(portal)}"
-        f"<h2>Recent changes</h2>{_changes(portal.store.recent_changes)}"
+        f"<h2>Recent changes</h2>{_changes(portal)}"
         f"<h2>Last requests</h2>{_requests(portal)}"
-        f"<h2>Records</h2>{''.join(_records(table) for table in portal.store.tables.values() if table.records)}"
-        "</body></html>"
+        f"<h2>Records</h2>{records}",
     )
 
 
@@ -83,19 +68,18 @@ def _meter(label: str, used: int, limit: int | None) -> str:
     return f"<p>{label}: {used:,} of {limit:,} calls {gauge}</p>"
 
 
-def _changes(changes: Iterable[Change]) -> str:
+def _changes(portal: Portal) -> str:
+    type_ids = {name: one.object_type.object_type_id for name, one in portal.store.tables.items()}
     rows = [
         (
             f"<span class=soft>{escape(change.at[11:23])}</span>",
-            f"{escape(change.object_type)} {escape(change.record_id)}",
-            "<br>".join(
-                f"{escape(name)}: <del>{_value(change.before[name])}</del> &rarr; <ins>{_value(after)}</ins>"
-                for name, after in change.after.items()
-            ),
+            f"{escape(change.object_type)} "
+            + record_link(portal.portal_id, type_ids[change.object_type], change.record_id),
+            change_cell(change),
         )
-        for change in list(changes)[: -_SHOWN - 1 : -1]
+        for change in list(portal.store.recent_changes)[: -_SHOWN - 1 : -1]
     ]
-    return _table(("At (UTC)", "Record", "Changed"), rows) if rows else "<p class=soft>None yet.</p>"
+    return table(("At (UTC)", "Record", "Changed"), rows) if rows else "<p class=soft>None yet.</p>"
 
 
 def _requests(portal: Portal) -> str:
@@ -108,7 +92,7 @@ def _requests(portal: Portal) -> str:
         )
         for request in last
     ]
-    return _table(("Request", "Status", "Took"), rows) if rows else "<p class=soft>None yet.</p>"
+    return table(("Request", "Status", "Took"), rows) if rows else "<p class=soft>None yet.</p>"
 
 
 def _status(request: RecordedRequest) -> str:
@@ -117,31 +101,10 @@ def _status(request: RecordedRequest) -> str:
     return f"{status}{fault}" if status.startswith("2") else f"<span class=bad>{status}{fault}</span>"
 
 
-def _records(table: Table) -> str:
-    name = table.object_type.name
-    latest = nlargest(_SHOWN, table.records.values(), key=lambda record: record.updated_at)
-    columns = list(dict.fromkeys(name for record in latest for name in record.properties))[:8]
-    rows = [
-        (
-            escape(record.id),
-            *(_value(record.properties.get(column)) for column in columns),
-            escape(record.updated_at[:19]),
-        )
-        for record in latest
-    ]
-    link = f'<a href="/_sandbox/objects/{escape(name)}">all as JSON</a>'
-    heads = ("id", *(escape(column) for column in columns), "updated")
-    summary = f"{escape(name)}, the last {len(latest)} of {len(table.records):,} to change ({link})"
-    return f"<details><summary>{summary}</summary>{_table(heads, rows)}</details>"
-
-
-def _value(value: str | None) -> str:
-    if not value:
-        return "<span class=soft>(empty)</span>"
-    return escape(value if len(value) <= 80 else value[:79] + "…")
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{head}</th>" for head in heads)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _records(portal: Portal, of: Table) -> str:
+    kind = of.object_type
+    latest = nlargest(_SHOWN, of.records.values(), key=lambda record: record.updated_at)
+    link = f'<a href="{escape(list_path(portal.portal_id, kind.object_type_id))}">all</a>'
+    as_json = f'<a href="/_sandbox/objects/{escape(kind.name)}">as JSON</a>'
+    summary = f"{escape(kind.name)}, the last {len(latest)} of {len(of.records):,} to change ({link}, {as_json})"
+    return f"<details><summary>{summary}</summary>{records_table(portal, of, latest)}</details>"

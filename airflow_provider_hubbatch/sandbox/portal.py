@@ -72,6 +72,7 @@ class Settings:
     :param searches_per_second: The account's searches; ``None``: any number.
     :param latency_ms: How long each request takes: a number, or a range to draw from.
     :param tokens: Each token with its scopes; ``None`` for all scopes.
+    :param ui_domain: Where people look at the records, as the account's details tell; ``None``: at the sandbox's pages.
     :param extra_properties: So many further text properties on every object type.
     :param clock: Seconds, monotonic: the rolling window, the tokens' expiry and the recorded times go by it.
     :param now: The wall clock: the records' times and the daily quota go by it.
@@ -88,6 +89,7 @@ class Settings:
     behaviours: Behaviours = field(default_factory=Behaviours)
     portal_id: int = 123_456
     account_type: str = "STANDARD"
+    ui_domain: str | None = None
     time_zone: str = "Europe/Berlin"
     extra_properties: int = 0
     record_bodies: bool = True
@@ -106,6 +108,7 @@ class Portal:
         self.clock = settings.clock
         self.now = settings.now
         self.portal_id = settings.portal_id
+        self.ui_domain = settings.ui_domain or "app.hubspot.com"
         self.store = Store(now=settings.now, clock=settings.clock, extra_properties=settings.extra_properties)
         self.behaviours = settings.behaviours
         self.switch(settings.behaviours)

@@ -46,6 +46,8 @@ class HubSpotSandbox(Controls):
     :param behaviours: What HubSpot may do either way: :class:`Behaviours`, or those of its fields that are switched.
     :param portal_id: The account's id.
     :param time_zone: The account's: its daily quota comes back at midnight there.
+    :param ui_domain: Where people look at the records, as the account's details tell: links to records lead there.
+        ``None``: the sandbox's own pages.
     :param extra_properties: So many further text properties on every object type.
     :param record_bodies: ``False``: :attr:`requests` keeps no bodies.
     :param max_recorded_requests: :attr:`requests` keeps so many of the last.
@@ -71,6 +73,7 @@ class HubSpotSandbox(Controls):
         behaviours: Behaviours | Mapping[str, Any] | None = None,
         portal_id: int = 123_456,
         account_type: str = "STANDARD",
+        ui_domain: str | None = None,
         time_zone: str = "Europe/Berlin",
         extra_properties: int = 0,
         record_bodies: bool = True,
@@ -91,6 +94,7 @@ class HubSpotSandbox(Controls):
             behaviours=behaviours if isinstance(behaviours, Behaviours) else Behaviours().changed(**(behaviours or {})),
             portal_id=portal_id,
             account_type=account_type,
+            ui_domain=ui_domain,
             time_zone=time_zone,
             extra_properties=extra_properties,
             record_bodies=record_bodies,
@@ -139,6 +143,8 @@ class HubSpotSandbox(Controls):
             raise RuntimeError("The sandbox is started already.")
         listener = _listen(self._port)
         self._port = listener.getsockname()[1]
+        if self._portal.settings.ui_domain is None:
+            self._portal.ui_domain = f"{LOOPBACK}:{self._port}"
         self._server = _Server(self._portal)
         self._thread = Thread(target=self._server.run, args=([listener],), name="hubspot-sandbox", daemon=True)
         self._thread.start()

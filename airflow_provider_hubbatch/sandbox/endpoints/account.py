@@ -30,7 +30,7 @@ def account_details(portal: Portal, _call: Call) -> Reply:
             "additionalCurrencies": [],
             "utcOffset": f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}",
             "utcOffsetMilliseconds": minutes * 60_000,
-            "uiDomain": "app.hubspot.com",
+            "uiDomain": portal.ui_domain,
             "dataHostingLocation": "na1",
         },
     )

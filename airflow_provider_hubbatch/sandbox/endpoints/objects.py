@@ -6,8 +6,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox.checks import Checker
-from airflow_provider_hubbatch.sandbox.endpoints.batch import refuse_id_property, shows_nulls
-from airflow_provider_hubbatch.sandbox.inputs import parse_json, read_associations, read_properties
+from airflow_provider_hubbatch.sandbox.endpoints.batch import Results, Row, begin, refuse_id_property, shows_nulls
+from airflow_provider_hubbatch.sandbox.inputs import Input, parse_json, read_associations, read_properties
 from airflow_provider_hubbatch.sandbox.newcomers import make, wanted_links
 from airflow_provider_hubbatch.sandbox.refusals import refusal
 from airflow_provider_hubbatch.sandbox.replies import Reply, json_reply, not_found, validation_error
@@ -27,29 +27,27 @@ def get_object(portal: Portal, call: Call) -> Reply:
 
 def create_object(portal: Portal, call: Call) -> Reply:
     """Makes one record, with its links."""
-    table = portal.table(call)
-    properties = _properties(call)
-    checked = Checker(portal, table, call.version).check(properties, None)
-    wanted = wanted_links(portal, table, read_associations(parse_json(call.body)))
-    problems = [*checked.problems, *wanted.problems]
+    batch = begin(portal, call)
+    item = Input(None, _properties(call))
+    row = Row(item, None, Checker(portal, batch.table, batch.version).check(item.properties or {}, None))
+    wanted = wanted_links(portal, batch.table, read_associations(parse_json(call.body)))
+    problems = [*row.checked.problems, *wanted.problems]
     if problems:
-        raise refusal(problems, table, portal.behaviours, makes=True)
-    record = make(portal, table, checked.values, wanted.links)
-    names = (*properties, *table.shown_by_default())
-    return json_reply(201, record.as_json(names, nulls=shows_nulls(portal, call.version)))
+        raise refusal(problems, batch.table, portal.behaviours, makes=True)
+    record = make(portal, batch.table, row.checked.values, wanted.links, at=batch.started_at)
+    return json_reply(201, Results(batch).of(row, record, row.checked.values))
 
 
 def update_object(portal: Portal, call: Call) -> Reply:
     """Updates one record, by its id or by ``idProperty``."""
-    table = portal.table(call)
-    properties = _properties(call)
-    record = _find(portal, table, call)
-    checked = Checker(portal, table, call.version).check(properties, record)
-    if checked.problems:
-        raise refusal(checked.problems, table, portal.behaviours)
-    portal.store.write(table, record, checked.values)
-    names = (*(name for name in properties if name not in checked.hidden), *table.shown_by_default())
-    return json_reply(200, record.as_json(names, nulls=shows_nulls(portal, call.version)))
+    batch = begin(portal, call)
+    item = Input(call.name, _properties(call), call.query.get("idProperty") or None)
+    record = _find(portal, batch.table, call)
+    row = Row(item, record, Checker(portal, batch.table, batch.version).check(item.properties or {}, record))
+    if row.checked.problems:
+        raise refusal(row.checked.problems, batch.table, portal.behaviours)
+    changed = portal.store.write(batch.table, record, row.checked.values, batch.started_at)
+    return json_reply(200, Results(batch).of(row, record, changed))
 
 
 def archive_object(portal: Portal, call: Call) -> Reply:
