@@ -237,7 +237,7 @@ class Dispatcher:
 
         :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
         """
-        timeout = min(at_most_seconds, self._seconds_to_next_send(wants_to_send=wants_to_send))
+        timeout = min(at_most_seconds, self.seconds_to_next_send(wants_to_send=wants_to_send))
         ended = self._ended_of(self._transport.wait(timeout))
         self._warn_of_outage()
         return ended
@@ -246,17 +246,22 @@ class Dispatcher:
         """Wait until something under way has ended; nothing more will be sent."""
         return self._ended_of(self._transport.wait(at_most_seconds))
 
+    def abandon_retries(self) -> list[tuple[Any, bool]]:
+        """Give up on what waits for its retry: each purpose, and whether HubSpot may have acted on it."""
+        waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
+        self._delayed.clear()
+        return waiting
+
     def abandon(self) -> list[tuple[Any, bool]]:
         """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
-        waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
         under_way = [(call.purpose, True) for call in self._in_flight.values()]
         for call in self._in_flight.values():
             self.pace.lost(call.ticket, sent_at=call.sent_at, ended_at=self._transport.now())
         self._in_flight.clear()
-        self._delayed.clear()
-        return under_way + waiting
+        return under_way + self.abandon_retries()
 
-    def _seconds_to_next_send(self, *, wants_to_send: bool) -> float:
+    def seconds_to_next_send(self, *, wants_to_send: bool) -> float:
+        """How long until a retry is due or, for something new, the limit allows it; infinite: after the next reply."""
         now = self._transport.now()
         until_due = self._delayed[0][0] - now if self._delayed else math.inf
         if until_due > 0 and not (wants_to_send and self.pending < self._max_in_flight):

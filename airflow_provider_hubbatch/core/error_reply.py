@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_hubbatch.core.protocol import decode, entries_of, text_of, word_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_hubbatch.core.protocol import Reply
 
@@ -29,6 +29,11 @@ _BETWEEN_SCOPES = re.compile(r"[,;\s]+(?:(?:or|and)\s+)?")
 # Under which names a context tells properties.
 _PROPERTIES = ("propertyName", "propertyNames", "property", "properties")
 
+# Codes and categories of refusals that hang on other records: another one has the value.
+_CONFLICT = re.compile(r"CONFLICT|UNIQUE|DUPLICATE|ALREADY", re.IGNORECASE)
+# Codes of refusals for a value that the row doesn't have: MISSING_CONDITIONAL_REQUIRED_PROPERTY.
+_LACKING = re.compile(r"MISSING|REQUIRED", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class PropertyError:
@@ -42,6 +47,16 @@ class PropertyError:
     name: str | None
     code: str | None
     message: str
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether another record is in the way."""
+        return bool(_CONFLICT.search(self.code or ""))
+
+    @property
+    def is_about_a_lack(self) -> bool:
+        """Whether it is about a value that the row doesn't have."""
+        return bool(_LACKING.search(self.code or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,23 @@ class ErrorReply:
     def reason(self) -> str:
         """Why, in a sentence: HubSpot's words where it has any."""
         return self.message or "HubSpot gave no reason"
+
+    @property
+    def is_about_absence(self) -> bool:
+        """Whether it is about records that HubSpot doesn't have, whatever its status and category."""
+        return self.category == OBJECT_NOT_FOUND or bool(self.coordinates)
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether another record is in the way: the ids that it names may be that one's."""
+        return bool(_CONFLICT.search(self.category)) or any(found.is_conflict for found in self.properties)
+
+
+def id_in_coordinates(coordinates: str, is_known: Callable[[str], object]) -> str | None:
+    """The id at the end of ``coordinates`` of an error: the longest that is known, as an id may hold colons itself."""
+    _, *parts = coordinates.split(":")
+    ends = (":".join(parts[place:]) for place in range(len(parts)))
+    return next(filter(is_known, ends), None)
 
 
 # The category of a record that HubSpot doesn't have.

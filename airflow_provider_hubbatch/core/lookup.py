@@ -9,13 +9,13 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
 
@@ -84,7 +84,7 @@ def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> l
             for name in names(lookup, record):
                 exact[lookup.told(name)] = record
                 similar.setdefault(order_key(name), set()).add(record.id)
-    errors = {lookup.told(one): error for error in reply.errors for one in error.ids}
+    errors = _errors_by_id(reply, {lookup.told(item.id) for item in inputs}, lookup)
     found = []
     for item in inputs:
         told = lookup.told(item.id)
@@ -96,6 +96,16 @@ def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> l
         else:
             found.append(Found(error=errors.get(told)))
     return found
+
+
+def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: Lookup) -> dict[str, ErrorReply]:
+    errors = {lookup.told(one): error for error in reply.errors for one in error.ids}
+    for error in reply.errors:
+        for coordinates in error.coordinates:
+            missing = id_in_coordinates(lookup.told(coordinates), asked.__contains__)
+            if missing is not None:
+                errors[missing] = replace(error, category=OBJECT_NOT_FOUND)
+    return errors
 
 
 def resolved(item: Input, record: Record, properties: Mapping[str, str]) -> Input:
@@ -114,7 +124,7 @@ def changed_properties(lookup: Lookup, item: Input, record: Record) -> dict[str,
 
 def _not_returned(lookup: Lookup, reply: BatchReply) -> ErrorReply:
     """The error of an input whose record a reply leaves out, without an error that could be about it."""
-    unnamed = next((error for error in reply.errors if not error.ids), None)
+    unnamed = next((error for error in reply.errors if not (error.ids or error.coordinates)), None)
     if unnamed is not None:
         return unnamed
     if not reply.confirms:

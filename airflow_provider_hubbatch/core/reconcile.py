@@ -6,9 +6,10 @@ word. Whatever the reply holds, every input ends in exactly one of the groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_hubbatch.core.error_reply import OBJECT_NOT_FOUND, id_in_coordinates
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
@@ -94,15 +95,27 @@ class _Waiting:
             named = self.by_trace(record.trace_id)
         return named
 
-    def by_error(self, error: ErrorReply) -> list[Input]:
-        """The inputs that an error names."""
-        found = [self.by_id(one) for one in error.ids] + [self.by_trace(one) for one in error.trace_ids]
-        return list({item.row: item for item in found if item is not None}.values())
+    def by_error(self, error: ErrorReply) -> dict[int, tuple[Input, ErrorReply]]:
+        """The inputs that an error names, by row, each with what it says of it.
+
+        A trace id says whose error it is; ``ids`` may then be another record's, unless they are said not to exist.
+        Where a record is in the way, they are that one's.
+        """
+        named = [self.by_trace(one) for one in error.trace_ids]
+        if error.category == OBJECT_NOT_FOUND or not (error.is_conflict or any(named)):
+            named += [self.by_id(one) for one in error.ids]
+        missing = [id_in_coordinates(one, self.by_id) for one in error.coordinates]
+        not_found = replace(error, category=OBJECT_NOT_FOUND)
+        found = [(item, error) for item in named]
+        found += [(self.by_id(one), not_found) for one in missing if one is not None]
+        return {item.row: (item, said) for item, said in found if item is not None}
 
 
-def inputs_named(inputs: Sequence[Input], error: ErrorReply, id_property: str | None) -> list[Input]:
-    """The inputs that an error names by id or trace id, in input order."""
-    return sorted(_Waiting(inputs, id_property).by_error(error), key=lambda item: item.row)
+def errors_of_named(
+    inputs: Sequence[Input], error: ErrorReply, id_property: str | None
+) -> list[tuple[Input, ErrorReply]]:
+    """The inputs that an error names, in input order, each with what it says of it."""
+    return [named for _, named in sorted(_Waiting(inputs, id_property).by_error(error).items())]
 
 
 def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | None) -> UpdateReading:
@@ -161,7 +174,7 @@ def _take_refused(
         named = waiting.by_error(error)
         if not named:
             nameless.append(error)
-        refused += [(item, error) for item in named if waiting.by_row.pop(item.row, None) is not None]
+        refused += [named[row] for row in named if waiting.by_row.pop(row, None) is not None]
     return refused, nameless
 
 

@@ -5,16 +5,21 @@ It decides nothing: what a reply says and what to do about it is asked of ``core
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core import isolation, protocol, verdicts
-from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.batching import Lanes
+from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.echo import not_taken
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND
 from airflow_provider_hubbatch.core.explain import fatal_error, quota_error, settings_error, systematic_error
+from airflow_provider_hubbatch.core.learned import Learned
 from airflow_provider_hubbatch.core.lookup import (
     LookupJob,
     LookupQueue,
@@ -22,18 +27,20 @@ from airflow_provider_hubbatch.core.lookup import (
     resolved,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, reconcile, reconcile_read_back
-from airflow_provider_hubbatch.core.values import order_key
-from airflow_provider_hubbatch.exceptions import (
-    HubSpotError,
-    SyncStoppedError,
+from airflow_provider_hubbatch.core.reconcile import (
+    MERGED_IDS_PROPERTY,
+    errors_of_named,
+    reconcile,
+    reconcile_read_back,
 )
+from airflow_provider_hubbatch.core.values import order_key
+from airflow_provider_hubbatch.exceptions import AccessError, HubSpotError, SyncStoppedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, Done, Transport
-    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
+    from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.lookup import Lookup
@@ -75,7 +82,20 @@ class _ReadBack:
     emptied: bool = False
 
 
-_Job = _Update | _ReadBack | LookupJob
+class _Definitions(Enum):
+    """Whether the engine has asked for the property definitions, after a refusal that they may explain."""
+
+    UNASKED = "unasked"
+    ASKED = "asked"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadDefinitions:
+    """The property definitions, which tell which of the refused values are right in no row."""
+
+
+_Job = _Update | _ReadBack | LookupJob | _ReadDefinitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +104,10 @@ class Plan:
 
     :param update: the verb.
     :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
-    :param definition_of: HubSpot's definition of a property, where it is known.
     :param missing_ok: a record that HubSpot doesn't have is ``missing``, not ``rejected``.
     :param clears: rows may have empty values, which empty their property: each is counted.
     :param keeps_rows: outcomes are written down: what wasn't sent with its source row, for sending it later.
+    :param definitions: HubSpot's, by property; ``None``: not read so far, which the engine does where it helps.
     :param max_in_flight: requests under way at once.
     :param validate_only: send no update; what would be sent is ``not_sent``.
     :param lookup: what to read of every record first; the update then goes by record id.
@@ -97,10 +117,10 @@ class Plan:
 
     update: BatchUpdate
     equal: Callable[[str, str, str | None], bool]
-    definition_of: Callable[[str], PropertyDefinition | None] = lambda _: None
     missing_ok: bool = False
     clears: bool = False
     keeps_rows: bool = False
+    definitions: Mapping[str, PropertyDefinition] | None = None
     max_in_flight: int = 16
     validate_only: bool = False
     lookup: Lookup | None = None
@@ -126,11 +146,14 @@ class Progress:
 @dataclass(slots=True)
 class _State:
     settled: int = 0
-    bad: int = 0
     exhausted: bool = False
     fatal: BaseException | None = None
+    learned: Learned = field(default_factory=Learned)
+    bad_rows: isolation.BadRows = field(default_factory=isolation.BadRows)
+    # of updates and of lookups: that HubSpot reads a record doesn't say that it takes an update
     streak: isolation.Streak = field(default_factory=isolation.Streak)
-    learned: isolation.Learned = field(default_factory=isolation.Learned)
+    lookup_streak: isolation.Streak = field(default_factory=isolation.Streak)
+    definitions: _Definitions = _Definitions.UNASKED
 
 
 class Sync:
@@ -163,13 +186,15 @@ class Sync:
         # record -> how many lookups had been sent when it was written: what those read may be older
         self._written: dict[str, int] = {}
         self._todo: list[_Job] = []
+        # rows with values that were refused in others, while the definitions are asked for
+        self._doubtful: list[Input] = []
         # every row that has been read and whose outcome has not been handed on: what is in none of the other places
         # because an exception came between two lines (a task's timeout does) is accounted for by this
         self._open: dict[int, Input | RowOutcome] = {}
         # rows whose update has been sent, and may have had its effect without HubSpot saying so
         self._uncertain: set[int] = set()
         self._outcomes: deque[RowOutcome] = deque()
-        self._state = _State()
+        self._state = _State(learned=Learned(plan.definitions))
         # enough to keep every request slot busy while the next rows are prepared, and no more
         self._buffer_rows = 2 * plan.max_in_flight * protocol.MAX_BATCH_INPUTS
 
@@ -258,7 +283,7 @@ class Sync:
             self._dispatcher.send(
                 self._request(job),
                 job,
-                reads=isinstance(job, LookupJob),
+                reads=isinstance(job, (LookupJob, _ReadDefinitions)),
                 suspected=isinstance(job, _Update) and job.suspected,
             )
 
@@ -291,6 +316,9 @@ class Sync:
         inputs: list[Input] = self._lanes.take()
         if self._state.learned:
             inputs = [item for item in inputs if not self._refused_already(item)]
+        if self._state.definitions is _Definitions.ASKED:
+            self._doubtful += filter(self._state.learned.is_in_doubt, inputs)
+            inputs = list(itertools.filterfalse(self._state.learned.is_in_doubt, inputs))
         return _Update(isolation.Group(tuple(inputs))) if inputs else None
 
     def _refused_already(self, item: Input) -> bool:
@@ -307,6 +335,8 @@ class Sync:
             return update.request(job.group.inputs)
         if isinstance(job, LookupJob):
             return self._lookups.lookup.request(job.asked)  # type: ignore[union-attr]
+        if isinstance(job, _ReadDefinitions):
+            return protocol.Request("GET", protocol.properties_path(update.object_type, update.api_version))
         names = {name for item in job.inputs for name in item.properties}
         wanted = (*sorted(names), MERGED_IDS_PROPERTY, *([update.id_property] if update.id_property else []))
         read = protocol.BatchRead(update.object_type, wanted, update.id_property, update.api_version)
@@ -344,34 +374,48 @@ class Sync:
         if done.crash is not None:
             self._state.fatal = self._state.fatal or done.crash
             return
-        match done.verdict:
-            case None if isinstance(job, _Update):
-                self._read_update(job, done.reply)
-            case None if isinstance(job, LookupJob):
-                self._read_lookup(job, done.reply)
-            case None:
-                self._read_read_back(job, done.reply)
-            case verdicts.Refused() if isinstance(job, LookupJob):
+        if done.verdict is None:
+            self._read_success(job, done.reply)
+        else:
+            self._read_failure(job, done, done.verdict)
+
+    def _read_success(self, job: _Job, reply: Reply | None) -> None:
+        match job:
+            case _Update():
+                self._read_update(job, reply)
+            case LookupJob():
+                self._read_lookup(job, parse_batch_reply(reply))
+            case _ReadDefinitions():
+                self._read_definitions(reply)
+            case _ReadBack():
+                self._read_read_back(job, parse_batch_reply(reply))
+
+    def _read_failure(self, job: _Job, done: Done, verdict: verdicts.Final) -> None:
+        match verdict, job:
+            case _, _ReadDefinitions():
+                self._read_definitions(None)
+            case verdicts.Refused(), LookupJob():
                 self._refuse_lookup(job, done.error)
-            case verdict if isinstance(job, _ReadBack) and not _ends_the_sync(verdict):
+            case verdicts.Refused(), _ReadBack() if done.error.is_about_absence:
+                self._read_back_nothing(job, done.error)
+            case _, _ReadBack() if not _ends_the_sync(verdict):
                 self._settle_unanswered(job.inputs, done.error)
-            case verdicts.Refused():
+            case verdicts.Refused(), _Update():
                 self._dispatcher.counters.refused += 1
                 server_failed = done.reply is not None and done.reply.status >= 500  # noqa: PLR2004 - HTTP's own
                 self._after_refusal(job.group, done.error, suspected=server_failed)
-            case verdict:
+            case _:
                 self._state.fatal = self._state.fatal or fatal_error(verdict, done.error)
 
     # --- lookups -----------------------------------------------------------------------------------------------
 
-    def _read_lookup(self, job: LookupJob, reply: Reply | None) -> None:
+    def _read_lookup(self, job: LookupJob, reply: BatchReply) -> None:
         lookups = self._lookups
         if lookups is None:
             return
-        parsed = parse_batch_reply(reply)
-        if parsed.results:
-            self._state.streak = isolation.Streak()
-        if lookups.answer(job, parsed):
+        if reply.results:
+            self._state.lookup_streak = isolation.Streak(after_acceptance=True)
+        if lookups.answer(job, reply):
             self._todo.append(job)
         self._take_looked_up(lookups)
 
@@ -384,7 +428,11 @@ class Sync:
         if wrong is not None:
             self._state.fatal = self._state.fatal or wrong
             return
-        self._count_refusal(error, requests=1)
+        if error.is_about_absence:
+            self._read_lookup(job, _nothing_found(error))
+            return
+        streak = self._state.lookup_streak = self._state.lookup_streak.refused(error, requests=1)
+        self._stop_if_systematic(error, streak)
         self._todo += lookups.refuse(job, error, split=counters.refused <= isolation.MAX_REFUSED_REQUESTS)
         self._take_looked_up(lookups)
 
@@ -420,9 +468,8 @@ class Sync:
             self._settle_updated(item, record)
         for item, error in reading.refused:
             self._reject(item, error)
-        if reading.confirmed:
-            self._state.streak = isolation.Streak()
-        rest = isolation.Group(reading.unsaid, group.suspects, group.aside, searching=group.searching)
+        self._note_taken([item for item, _ in reading.confirmed], accepted=bool(reading.strays))
+        rest = replace(group, inputs=reading.unsaid)
         if reading.unsaid and reading.errors:
             self._after_refusal(rest, reading.errors[0], suspected=job.suspected)
             return
@@ -437,7 +484,18 @@ class Sync:
             named = {record.id: record for record in reading.strays}
             pending = parsed.makes_sense and not parsed.confirms
             self._read_back(_ReadBack(reading.unsaid, job.resent, named, emptied), pending=pending)
-        self._add_groups(isolation.after_acceptance(rest, bad_share=self._bad_share()), suspected=job.suspected)
+        rest = replace(rest, quoting=None) if emptied else rest
+        self._carry_out(
+            isolation.after_acceptance(rest, learned=self._state.learned, bad_share=self._state.bad_rows.share),
+            suspected=job.suspected,
+        )
+
+    def _note_taken(self, inputs: Sequence[Input], *, accepted: bool = False) -> None:
+        """HubSpot has written these, or (by id property) at least some of a request's."""
+        if inputs or accepted:
+            self._state.streak = isolation.Streak(after_acceptance=True)
+        self._state.bad_rows.note_good(len(inputs))
+        self._state.learned.note_taken(inputs)
 
     def _read_back(self, job: _ReadBack, *, pending: bool) -> None:
         if pending:
@@ -445,15 +503,15 @@ class Sync:
         else:
             self._todo.append(job)
 
-    def _read_read_back(self, job: _ReadBack, reply: Reply | None) -> None:
-        parsed = parse_batch_reply(reply)
+    def _read_read_back(self, job: _ReadBack, reply: BatchReply) -> None:
         reading = reconcile_read_back(
-            job.inputs, parsed, id_property=self._plan.update.id_property, equal=self._plan.equal
+            job.inputs, reply, id_property=self._plan.update.id_property, equal=self._plan.equal
         )
+        self._note_taken([item for item, _ in reading.written])
         for item, record in reading.written:
             self._settle_updated(item, job.named.get(record.id, record), shown=record)
         for item, record in reading.merged:
-            self._settle(_merged(item, record, parsed.correlation_id), item)
+            self._settle(_merged(item, record, reply.correlation_id), item)
         for item, error in reading.refused:
             self._reject(item, error)
         unclear = []
@@ -467,7 +525,18 @@ class Sync:
         else:
             unclear += reading.unsaid
         if unclear:
-            self._after_silence(job, tuple(unclear), _silence(parsed))
+            self._after_silence(job, tuple(unclear), _silence(reply))
+
+    def _read_back_nothing(self, job: _ReadBack, error: ErrorReply) -> None:
+        """HubSpot has none of these records, or none of those that it names."""
+        named = errors_of_named(job.inputs, error, self._plan.update.id_property)
+        missing = named or [(item, error) for item in job.inputs]
+        for item, reason in missing:
+            self._reject(item, reason)
+        rows = {item.row for item, _ in missing}
+        rest = tuple(item for item in job.inputs if item.row not in rows)
+        if rest:
+            self._todo.append(replace(job, inputs=rest))
 
     def _after_silence(self, job: _ReadBack, unclear: tuple[Input, ...], silence: ErrorReply) -> None:
         """HubSpot has not said what became of these: once more, in parts if one of them may silence the others."""
@@ -483,7 +552,7 @@ class Sync:
         if self._state.streak.requests > isolation.MAX_SILENT_REPLIES:
             self._settle_unanswered(group.all_inputs, silence)
         else:
-            self._add_groups([isolation.split(group, self._bad_share())])
+            self._add_groups([isolation.split(group, self._state.bad_rows.share)])
 
     def _settle_unanswered(self, inputs: Iterable[Input], error: ErrorReply) -> None:
         """HubSpot never said what became of these.
@@ -503,34 +572,69 @@ class Sync:
         if wrong is not None:
             self._state.fatal = self._state.fatal or wrong
             return
-        self._count_refusal(error, requests=1)
-        if self._dispatcher.counters.refused > isolation.MAX_REFUSED_REQUESTS:
-            for item in group.inputs + group.suspects:
-                self._reject(item, error, note=" (not told apart from its batch: the sync's budget of errors is spent)")
-            self._add_groups(isolation.after_acceptance(isolation.Group((), aside=group.aside), bad_share=1.0))
-            return
         decision = isolation.after_refusal(
             group,
             error,
             id_property=self._plan.update.id_property,
             learned=self._state.learned,
-            bad_share=self._bad_share(),
+            bad_share=self._state.bad_rows.share,
         )
+        if not self._is_no_fault(error, decision):
+            self._count_refusal(error, requests=1)
+        self._ask_for_definitions()
+        if not decision.rejected and self._dispatcher.counters.refused > isolation.MAX_REFUSED_REQUESTS:
+            self._give_up_searching(group, error)
+        else:
+            self._carry_out(decision, suspected=suspected)
+
+    def _is_no_fault(self, error: ErrorReply, decision: isolation.Isolation) -> bool:
+        """Whether a refusal says no more than that records are missing, which the sync was told is fine."""
+        reasons = [reason for _, reason in decision.rejected] or [error]
+        return self._plan.missing_ok and all(reason.category == OBJECT_NOT_FOUND for reason in reasons)
+
+    def _give_up_searching(self, group: isolation.Group, error: ErrorReply) -> None:
+        for item in group.inputs + group.suspects:
+            self._reject(item, error, note=" (not told apart from its batch: the sync's budget of errors is spent)")
+        if group.aside:
+            self._add_groups([isolation.Group(group.aside, searching=True)])
+
+    def _carry_out(self, decision: isolation.Isolation, *, suspected: bool) -> None:
         for item, reason in decision.rejected:
             self._reject(item, reason)
         self._add_groups(decision.groups, suspected=suspected)
 
+    def _ask_for_definitions(self) -> None:
+        """Ask what of a refused value's property is valid, once; rows with such values wait for the answer."""
+        if self._state.learned.wants_definitions and self._state.definitions is _Definitions.UNASKED:
+            self._state.definitions = _Definitions.ASKED
+            self._todo.insert(0, _ReadDefinitions())
+
+    def _read_definitions(self, reply: Reply | None) -> None:
+        """Take in the answer; none is fine, too: they are good to have, no more."""
+        self._state.definitions = _Definitions.ANSWERED
+        read = protocol.decode(reply.body) if reply else None
+        if isinstance(read, dict):
+            self._state.learned.take_definitions(definitions_from_json(read.get("results")))
+        doubtful = [item for item in self._doubtful if not self._refused_already(item)]
+        self._doubtful.clear()
+        self._add_groups(
+            isolation.Group(tuple(doubtful[start : start + protocol.MAX_BATCH_INPUTS]))
+            for start in range(0, len(doubtful), protocol.MAX_BATCH_INPUTS)
+        )
+
+    def _definition_of(self, name: str) -> PropertyDefinition | None:
+        return (self._state.learned.definitions or {}).get(name)
+
     def _count_refusal(self, error: ErrorReply, *, requests: int = 0, rows: int = 0) -> None:
         self._state.streak = self._state.streak.refused(error, requests=requests, rows=rows)
-        if self._state.streak.systematic and self._state.fatal is None:
-            self._state.fatal = systematic_error(error, self._state.streak)
+        self._stop_if_systematic(error, self._state.streak)
+
+    def _stop_if_systematic(self, error: ErrorReply, streak: isolation.Streak) -> None:
+        if streak.systematic and self._state.fatal is None:
+            self._state.fatal = systematic_error(error, streak)
 
     def _add_groups(self, groups: Iterable[isolation.Group], *, suspected: bool = False) -> None:
         self._todo += [_Update(group, suspected=suspected) for group in groups if group.inputs]
-
-    def _bad_share(self) -> float:
-        """Of the rows so far, how many proved bad; 1 in 100 as long as nothing is known."""
-        return (1 + self._state.bad) / (100 + self._state.settled)
 
     # --- outcomes ----------------------------------------------------------------------------------------------
 
@@ -540,7 +644,7 @@ class Sync:
     def _rejection(self, item: Input, error: ErrorReply, note: str = "") -> RowOutcome:
         if self._plan.missing_ok and error.category == OBJECT_NOT_FOUND:
             return _outcome(item, Status.MISSING, message=error.reason, correlation_id=error.correlation_id)
-        self._state.bad += 1
+        self._state.bad_rows.note_bad()
         return _outcome(
             item,
             Status.UNKNOWN if error.category == NO_ANSWER.category else Status.REJECTED,
@@ -554,7 +658,7 @@ class Sync:
 
         :param shown: the record as it is now; ``None``: as ``record``, the update's reply, has it.
         """
-        missed = not_taken(item.properties, (shown or record).properties, self._plan.definition_of)
+        missed = not_taken(item.properties, (shown or record).properties, self._definition_of)
         outcome = RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at, not_taken=missed)
         if self._plan.clears:
             emptied = (name for name, value in item.properties.items() if value == "" and name not in missed)
@@ -588,18 +692,40 @@ class Sync:
 
     def wind_up(self) -> Iterator[RowOutcome]:
         """Wait briefly for what is under way, then account for all that was read; nothing, once that is done."""
+        self._let_go(self._dispatcher.abandon_retries())
         until = self._transport.now() + STOP_GRACE_SECONDS
-        while self._dispatcher.in_flight and (left := until - self._transport.now()) > 0:
-            for done in self._dispatcher.wait_for_replies(left):
+        while (left := until - self._transport.now()) > 0 and (wait := self._seconds_to_settle()) < math.inf:
+            for done in self._dispatcher.wait_for_replies(min(left, wait)):
                 self._read(done)
-        for job, maybe_applied in self._dispatcher.abandon():
-            if isinstance(job, _Update) and not maybe_applied and not job.resent:
-                self._uncertain.difference_update(item.row for item in job.group.inputs)
+        self._let_go(self._dispatcher.abandon())
         yield from self._take_outcomes()
         self._outcomes.extend(self._unsettled(row) for row in list(self._open.values()))
         yield from self._take_outcomes()
         if self._plan.reads_to_the_end and not isinstance(self._state.fatal, SyncStoppedError):
             yield from self._rest_not_sent()
+
+    def _let_go(self, abandoned: Iterable[tuple[_Job, bool]]) -> None:
+        for job, maybe_applied in abandoned:
+            if isinstance(job, _Update) and not maybe_applied and not job.resent:
+                self._uncertain.difference_update(item.row for item in job.group.inputs)
+
+    def _seconds_to_settle(self) -> float:
+        """Read back what has been sent, as far as the pace allows.
+
+        :returns: how long to wait for the next reply or read; infinite: nothing more will be settled.
+        """
+        ended_by = self._state.fatal
+        answers = not isinstance(ended_by, (AccessError, UnavailableError))
+        read_backs = [job for job in self._todo if isinstance(job, _ReadBack)] if answers else []
+        for job in read_backs:
+            if not self._dispatcher.may_send():
+                break
+            self._todo.remove(job)
+            self._dispatcher.send(self._request(job), job)
+        if self._dispatcher.in_flight:
+            return STOP_GRACE_SECONDS
+        wait = self._dispatcher.seconds_to_next_send(wants_to_send=True) if read_backs else 0.0
+        return wait if wait > 0 else math.inf
 
     def _unsettled(self, row: Input | RowOutcome) -> RowOutcome:
         if isinstance(row, RowOutcome):
@@ -642,6 +768,13 @@ def _merged(item: Input, record: Record, correlation_id: str | None) -> RowOutco
         message=f"the record was merged into {record.id}: write to that id instead",
         correlation_id=correlation_id,
     )
+
+
+def _nothing_found(error: ErrorReply) -> BatchReply:
+    """What a read that HubSpot answers with a 404 says: it has none of the records that the error names, or none at
+    all.
+    """
+    return BatchReply(None, errors=(error,), correlation_id=error.correlation_id)
 
 
 def _ends_the_sync(verdict: verdicts.Final) -> bool:

@@ -111,6 +111,7 @@ class BatchUpdateRun:
         self._checkpoint_is_final = False
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
+        self._definitions: dict[str, PropertyDefinition] | None = None
         self._sync: Sync | None = None
         self._stopped = False
         self._signals = HeldSignals(self.stop)
@@ -467,12 +468,13 @@ class BatchUpdateRun:
         )
 
     def _checked_mapping(self, first: Chunk) -> RowMapping:
+        self._definitions = self._read_definitions()
         return compile_mapping(
             self._spec,
             # those of an earlier run's rows prove nothing: the settings may have changed since
             chunk_columns=first.names if first.attempts is None else None,
             complete=first.complete,
-            definitions=self._definitions(),
+            definitions=self._definitions,
             object_type=self._object_type,
             preflight=self._options.preflight,
             looked_up=self._looks_up,
@@ -484,8 +486,8 @@ class BatchUpdateRun:
         by_email = self._spec.id_property == EMAIL and is_contacts(self._object_type)
         return by_email or self._options.skip_unchanged == COMPARE_WITH_HUBSPOT
 
-    def _definitions(self) -> dict[str, PropertyDefinition] | None:
-        """HubSpot's definitions, which preflight and an id property need; ``None`` without the scope to read them."""
+    def _read_definitions(self) -> dict[str, PropertyDefinition] | None:
+        """HubSpot's definitions, which preflight and an id property need; ``None``: not read, empty: not allowed to."""
         if not self._options.preflight and self._spec.id_property is None:
             return None
         try:
@@ -497,7 +499,7 @@ class BatchUpdateRun:
                 self._object_type,
                 error,
             )
-            return None
+            return {}
 
     def _plan(self, mapping: RowMapping) -> Plan:
         def equal(name: str, ours: str, hubspots: str | None) -> bool:
@@ -516,10 +518,10 @@ class BatchUpdateRun:
         return Plan(
             update=protocol.BatchUpdate(self._object_type, None if lookup else id_property, version),
             equal=equal,
-            definition_of=mapping.definition,
             missing_ok=self._options.missing_ok,
             clears=self._clears,
             keeps_rows=self._options.results_path is not None,
+            definitions=self._definitions,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
             lookup=lookup,

@@ -15,7 +15,7 @@ from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.reconcile import (
     ReadBackReading,
     UpdateReading,
-    inputs_named,
+    errors_of_named,
     reconcile,
     reconcile_read_back,
 )
@@ -294,7 +294,44 @@ def test_inputs_named_are_in_input_order() -> None:
     """The rows that a refusal names, by id or trace id, each once, in input order."""
     body = {"errors": [_not_found("104", "102", "999", objectWriteTraceId=["7001", "7000"])]}
     (error,) = reply(body).errors
-    assert [item.id for item in inputs_named(inputs_for(IDS), error, None)] == ["101", "102", "104"]
+    assert [item.id for item, _ in errors_of_named(inputs_for(IDS), error, None)] == ["101", "102", "104"]
+
+
+def test_a_conflict_is_the_trace_ids_and_not_the_other_records() -> None:
+    """A trace id says whose error it is: the ids of a conflict are those of the record that has the value already."""
+    context = {"ids": ["102"], "objectWriteTraceId": ["7003"]}
+    error = {"category": "CONFLICT", "message": "Contact already exists. Existing ID: 102", "context": context}
+    reading = read({"results": _good("101", "102", "103", "105"), "errors": [error]})
+    assert confirmed(reading) == ["101", "102", "103", "105"]
+    assert [item.id for item, _ in reading.refused] == ["104"]
+
+
+def test_a_conflict_without_trace_ids_blames_no_row_by_its_ids() -> None:
+    """A conflict that names a record only, which another row of the batch has written, leaves both rows to be asked."""
+    error = {"category": "CONFLICT", "message": "Existing ID: 102", "context": {"ids": ["102"]}}
+    reading = read({"results": _good("101", "102", "103", "105"), "errors": [error]})
+    assert confirmed(reading) == ["101", "102", "103", "105"]
+    assert (unsaid(reading), len(reading.errors)) == (["104"], 1)
+
+
+@pytest.mark.parametrize("trace_ids", [[], ["7003"], ["nonsense"]])
+def test_an_error_about_ids_with_another_rows_trace_id_is_that_rows(trace_ids: list[str]) -> None:
+    """Ids name rows where no trace id of the request says otherwise."""
+    error = {"category": "VALIDATION_ERROR", "context": {"ids": ["102"], "objectWriteTraceId": trace_ids}}
+    reading = read({"results": _good("101", "103", "105"), "errors": [error]})
+    assert [item.id for item, _ in reading.refused] == [{"7003": "104"}.get("".join(trace_ids), "102")]
+
+
+def test_missing_keys_are_read_from_coordinates() -> None:
+    """Values at the end of coordinates are missing records, if they are ids that were sent; they may hold colons."""
+    ids = ["b", "a:b", "C-7", "x", "101"]
+    coordinates = ["<0-1:key>:a:b", "<0-1:key>:c-7", "<0-1:key>:unknown", "101", "<0-1:key>:"]
+    error = {"category": "VALIDATION_ERROR", "context": {"missingObjectPropertyValueCoordinates": coordinates}}
+    reading = read({"errors": [error]}, ids, id_property="key")
+    assert [(item.id, said.category) for item, said in reading.refused] == [
+        ("a:b", "OBJECT_NOT_FOUND"),
+        ("C-7", "OBJECT_NOT_FOUND"),
+    ]
 
 
 # --- read back ------------------------------------------------------------------------------------------------------

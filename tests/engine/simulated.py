@@ -75,6 +75,7 @@ class SimulatedHubSpot:
     :param refuses: whether a row's properties are refused; its batch then is.
     :param tells: what the refusal says: ``ids``, ``trace ids``, ``quotes``, ``property`` or ``nothing``.
     :param limit: requests in any 10 s; ``None``: any number.
+    :param definitions: the property definitions, as the properties endpoint has them.
     """
 
     records: dict[str, dict[str, str]]
@@ -83,6 +84,7 @@ class SimulatedHubSpot:
     refuses: Callable[[dict[str, str]], bool] = lambda _: False
     tells: str = "nothing"
     limit: int | None = None
+    definitions: list[dict[str, Any]] = field(default_factory=list)
     writes: dict[str, list[int]] = field(default_factory=dict)
     refused: int = 0
     over_limit: int = 0
@@ -109,6 +111,8 @@ class SimulatedHubSpot:
 
         :param without: ids whose inputs are overlooked.
         """
+        if request.method == "GET":
+            return 200, {"results": self.definitions}
         body = orjson.loads(request.body or b"{}")
         inputs = [one for one in body["inputs"] if one["id"] not in without]
         if request.path.endswith("/batch/read"):
@@ -296,7 +300,8 @@ class Simulation:
             if kind == "error without a name":
                 body = {"status": "COMPLETE", "results": [], "errors": [{"category": "INTERNAL_ERROR"}]}
             return 200, orjson.dumps(body)
-        left_out = [orjson.loads(request.body or b"{}")["inputs"][0]["id"]] if kind == "left out unwritten" else []
+        inputs = orjson.loads(request.body or b"{}").get("inputs", [])
+        left_out = [inputs[0]["id"]] if inputs and kind == "left out unwritten" else []
         status, reply = self.hubspot.answer(request, left_out)
         if status >= 400:
             return status, orjson.dumps(reply)

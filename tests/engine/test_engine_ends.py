@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_hubbatch.client import dispatcher
 from airflow_provider_hubbatch.core import batching, isolation, lookup, reconcile
+from airflow_provider_hubbatch.core.lookup import Lookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
@@ -119,6 +120,36 @@ def test_engine_stopped_while_it_waits_ends_soon() -> None:
     assert simulation.now() - simulation.stopped_at <= STOP_GRACE_SECONDS + 0.1  # type: ignore[attr-defined]
     assert_accounted(run, read_by(run))
     assert run.rows(Status.UNKNOWN) == set(range(100 * len(simulation.requests)))
+
+
+@pytest.mark.parametrize("error", [None, SystematicRefusalError("everything is refused")])
+def test_engine_stopped_reads_back_what_is_under_way(error: HubSpotError | None) -> None:
+    """By a unique property, where replies don't say whose the results are: rows under way at a stop are read back, and
+    are updated; only what was never sent is not_sent.
+    """
+    records = {str(1_000 + number): {"customer_number": f"C-{number}"} for number in range(3_000)}
+    simulation = Simulation(SimulatedHubSpot(records))
+    run = make_run(simulation, [make_input(row, f"C-{row}") for row in range(3_000)], id_property="customer_number")
+    simulation.at_submit = lambda sent: run.sync.stop(error) if sent == 12 else None
+    run.drive()
+    assert type(run.error) is type(error or SyncStoppedError(""))
+    updates = [request for request in simulation.requests if request.path.endswith("/batch/update")]
+    assert len(updates) < 13
+    assert run.rows(Status.UPDATED) == set(range(100 * len(updates)))
+    assert run.rows(Status.UNKNOWN) == set()
+    assert_accounted(run, read_by(run))
+
+
+def test_engine_that_may_not_go_on_reads_nothing_back() -> None:
+    """A sync that ends for a wrong token sends nothing more, and calls unknown what had no clear reply."""
+    records = {str(1_000 + number): {"customer_number": f"C-{number}"} for number in range(3_000)}
+    simulation = Simulation(SimulatedHubSpot(records), faults=lambda number, _: "401" if number == 9 else None)
+    run = make_run(simulation, [make_input(row, f"C-{row}") for row in range(3_000)], id_property="customer_number")
+    run.drive()
+    assert isinstance(run.error, AuthenticationError)
+    reads = [request for request in simulation.requests if request.path.endswith("/batch/read")]
+    assert len(reads) <= 10
+    assert_accounted(run, read_by(run))
 
 
 def test_engine_stopped_while_it_sends_starts_no_more_requests() -> None:
@@ -305,6 +336,18 @@ def test_engine_stops_early_when_everything_is_refused(tells: str, max_in_flight
     assert len(simulation.requests) < 100
     assert_accounted(run, read_by(run))
     assert not run.rows(Status.UPDATED)
+
+
+def test_engine_stops_early_though_lookups_find_records() -> None:
+    """Every update is refused, while batch/read finds the records: that says nothing of updates, and the sync stops."""
+    simulation = simulation_of(20_000, refuses=lambda _: True, tells="nothing")
+    rows = [make_input(row, str(1_000 + row), plan=f"bad {row}") for row in range(20_000)]
+    found = Lookup(
+        object_type="contacts", id_property=None, api_version="2026-03", compare=True, equal=lambda *_: False
+    )
+    run = make_run(simulation, rows, lookup=found).drive()
+    assert isinstance(run.error, SystematicRefusalError)
+    assert len(simulation.requests) < 200
 
 
 def test_engine_costs_1_7_times_at_one_bad_row_in_100() -> None:

@@ -15,6 +15,12 @@ from random import Random
 from typing import Any, Self
 
 NOT_FOUND = "Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid."
+# So that a sync against it isn't paced
+UNPACED = {
+    "X-HubSpot-RateLimit-Max": "10000",
+    "X-HubSpot-RateLimit-Remaining": "9999",
+    "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+}
 UPDATED_AT = "2026-05-01T10:00:00.000Z"
 
 Json = dict[str, Any]
@@ -67,6 +73,8 @@ class ScriptedHubSpot:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def do_GET(self) -> None:
                 self._send(hubspot.get(self.path))
@@ -78,11 +86,17 @@ class ScriptedHubSpot:
             def _send(self, answer: Answer) -> None:
                 raw = answer.raw()
                 self.send_response(answer.status)
-                headers = {"Content-Type": "application/json", **answer.headers, "Content-Length": str(len(raw))}
+                headers = {
+                    "Content-Type": "application/json",
+                    **UNPACED,
+                    **answer.headers,
+                    "Content-Length": str(len(raw)),
+                }
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(raw)
+                self.wfile.flush()
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 """Nothing: a test's output is its own."""
