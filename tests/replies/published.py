@@ -3,7 +3,7 @@
 Each is told in our own words and values: what matters is which fields there are, where, and of which type. ``source``
 says where its like was seen. In every text, what stands in angle brackets is filled in from the request: ``<id>``,
 ``<trace>`` and ``<value>`` of the first row in it that the reply is about; ``["<ids>"]`` is a list of the ids of all
-such rows, ``["<traces>"]`` of their trace ids.
+such rows, ``["<traces>"]`` of their trace ids, ``["<coordinates>"]`` of their ids behind a type and a property.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Refusal:
     :param bad: how many rows it is about: row 2, then row 3.
     :param properties: what the bad rows have beside a city; ``<value>`` is the first of them.
     :param others: what one of the good rows has beside a city.
+    :param key: rows are named by a unique property.
     :param correlation_id: what its outcome has.
     """
 
@@ -50,6 +51,7 @@ class Refusal:
     bad: int = 1
     properties: dict[str, str] = field(default_factory=lambda: {"plan": "Veza"})
     others: dict[str, str] = field(default_factory=dict)
+    key: bool = False
     correlation_id: str = IN_BODY
 
 
@@ -460,6 +462,7 @@ REFUSALS = {
         "VALIDATION_ERROR",
         "A property is required here",
         properties={"stage": "won"},
+        others={"stage": "won", "close_date": "2026-10-01"},
     ),
     "a conditional rule without words of its own": Refusal(
         "HubSpot's changelog, CRM API Write Validation Enforcement; replies of 2026-09",
@@ -567,6 +570,27 @@ REFUSALS = {
         "VALIDATION_ERROR",
         "No.",
         bad=2,
+    ),
+    "values of a unique property that no record has, as coordinates": Refusal(
+        "a public sync of accounts to a custom object, the field that its code reads",
+        404,
+        body(
+            "Some objects don't exist",
+            "OBJECT_NOT_FOUND",
+            context={"missingObjectPropertyValueCoordinates": ["<coordinates>"]},
+        ),
+        "OBJECT_NOT_FOUND",
+        "Some objects don't exist",
+        bad=2,
+        key=True,
+    ),
+    "the same in a validation error": Refusal(
+        "a public sync of accounts to a custom object, the field that its code reads",
+        400,
+        body("No.", "VALIDATION_ERROR", context={"missingObjectPropertyValueCoordinates": ["<coordinates>"]}),
+        "OBJECT_NOT_FOUND",
+        "No.",
+        key=True,
     ),
     "an error with its words in the body only": Refusal(
         "HubSpot/hubspot-php, issue 295",
@@ -678,12 +702,12 @@ BESIDES = {
             {
                 "status": "error",
                 "category": "CONFLICT",
-                "message": "Contact already exists. Existing ID: 900",
-                "context": {"objectWriteTraceId": ["<traces>"], "ids": ["900"]},
+                "message": "Contact already exists. Existing ID: 501",
+                "context": {"objectWriteTraceId": ["<traces>"], "ids": ["501"]},
             }
         ],
         "CONFLICT",
-        "Contact already exists. Existing ID: 900",
+        "Contact already exists. Existing ID: 501",
     ),
     "a conflict that names the other record by a key of its own": Beside(
         "amp-labs/connectors, providers/hubspot/test/batch/create/contacts/err-partial-success.json",

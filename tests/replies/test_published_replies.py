@@ -34,11 +34,20 @@ def table(replies: Mapping[str, Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("reply", replies.values(), ids=list(replies))
 
 
+def name_of(row: int, *, key: bool) -> str:
+    """What names a row's record: its id, or its value of the unique property."""
+    return f"E{row}" if key else str(501 + row)
+
+
 def rows_of(
-    bad: Sequence[int] = (), properties: Mapping[str, str] | None = None, others: Mapping[str, str] | None = None
+    bad: Sequence[int] = (),
+    properties: Mapping[str, str] | None = None,
+    others: Mapping[str, str] | None = None,
+    *,
+    key: bool = False,
 ) -> list[Json]:
     """Six rows, some of which have what HubSpot doesn't take; the last one may have some of it and be right."""
-    rows: list[Json] = [{"id": 501 + row, "city": f"Town {row}"} for row in range(ROWS)]
+    rows: list[Json] = [{"id": name_of(row, key=key), "city": f"Town {row}"} for row in range(ROWS)]
     for row in bad:
         rows[row] |= properties or {}
     rows[-1] |= others or {}
@@ -63,6 +72,8 @@ def filled(template: Any, bad: Sequence[Json]) -> Any:
     """A reply, with what stands in angle brackets from these inputs."""
     if isinstance(template, dict):
         return {name: filled(value, bad) for name, value in template.items()}
+    if template == ["<coordinates>"]:
+        return [f"0-1:ext:{one['id']}" for one in bad]
     if template in (["<ids>"], ["<traces>"]):
         key = "id" if template == ["<ids>"] else "objectWriteTraceId"
         return [one[key] for one in bad]
@@ -105,14 +116,15 @@ def test_a_refused_batch_costs_only_the_row_that_it_is_about(
 ) -> None:
     """The bad row has HubSpot's category, words and correlation id, wherever they were; every other row is written."""
     bad = range(FIRST_BAD, FIRST_BAD + reply.bad)
-    ids = {str(501 + row) for row in bad}
+    ids = {name_of(row, key=reply.key) for row in bad}
 
     def refusing(verb: str, body: Json) -> Answer | None:
         found = those_in(body, ids) if verb == "update" else []
         return Answer(reply.status, filled(reply.body, found), HEADERS) if found else None
 
+    rows = rows_of(bad, reply.properties, reply.others, key=reply.key)
     with hubspot_with_rows(script=refusing) as hubspot:
-        report = sync(monkeypatch, hubspot, version, rows_of(bad, reply.properties, reply.others))
+        report = sync(monkeypatch, hubspot, version, rows, id_property="ext" if reply.key else None)
     assert_only_these_are_bad(report, bad, reply.category)
     value = next(iter(reply.properties.values()))
     for outcome in report.rejected:
@@ -127,7 +139,7 @@ def test_an_error_beside_results_costs_only_the_row_that_it_is_about(
 ) -> None:
     """The row that the error names, or that alone has no result, is rejected; the correlation id is the header's."""
     bad = range(FIRST_BAD, FIRST_BAD + reply.bad)
-    ids = {f"E{row}" if reply.key else str(501 + row) for row in bad}
+    ids = {name_of(row, key=reply.key) for row in bad}
 
     def partly(verb: str, body: Json) -> Answer | None:
         found = those_in(body, ids)
@@ -139,13 +151,9 @@ def test_an_error_beside_results_costs_only_the_row_that_it_is_about(
             told |= {"errors": filled(reply.errors, found), "numErrors": len(reply.errors)}
         return Answer(200 if version == "2026-09" else 207, told, HEADERS)
 
-    rows = rows_of(bad, {"plan": "Veza"})
-    options = {}
-    if reply.key:
-        rows = [{**row, "id": f"E{number}"} for number, row in enumerate(rows)]
-        options = {"id_property": "ext"}
+    rows = rows_of(bad, {"plan": "Veza"}, key=reply.key)
     with hubspot_with_rows(script=partly) as hubspot:
-        report = sync(monkeypatch, hubspot, version, rows, **options)
+        report = sync(monkeypatch, hubspot, version, rows, id_property="ext" if reply.key else None)
     assert_only_these_are_bad(report, bad, reply.category)
     for outcome in report.rejected:
         message = reply.message.replace("<value>", "Veza").replace("<id>", str(501 + outcome.row))
@@ -186,10 +194,9 @@ def test_what_is_about_no_row_ends_the_sync(
 ) -> None:
     """The exception's class says who acts next; it has the scopes and the correlation id, wherever they were."""
     by_key = "non-unique" in str(reply.body)
-    with hubspot_with_rows(script=lambda *_: Answer(reply.status, reply.body, HEADERS)) as hubspot:
-        rows = [{**row, "id": f"E{number}"} for number, row in enumerate(rows_of())] if by_key else rows_of()
-        with pytest.raises(getattr(exceptions, reply.error)) as caught:
-            sync(monkeypatch, hubspot, version, rows, id_property="ext" if by_key else None)
+    ending = hubspot_with_rows(script=lambda *_: Answer(reply.status, reply.body, HEADERS))
+    with ending as hubspot, pytest.raises(getattr(exceptions, reply.error)) as caught:
+        sync(monkeypatch, hubspot, version, rows_of(key=by_key), id_property="ext" if by_key else None)
     assert type(caught.value).__name__ == reply.error
     assert reply.says in str(caught.value)
     assert caught.value.correlation_id == reply.correlation_id
