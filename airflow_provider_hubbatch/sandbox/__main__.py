@@ -106,27 +106,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="the rolling limit; none: no limit (default: %(default)s)",
     )
-    add("--daily-limit", type=_limit, default=250_000, metavar="N", help="calls a day (default: %(default)s)")
+    add(
+        "--daily-limit",
+        type=_limit,
+        default=250_000,
+        metavar="N",
+        help="the daily API limit; none: no limit (default: %(default)s)",
+    )
     add(
         "--association-requests-per-10-seconds",
         type=_limit,
         default=100,
         metavar="N",
-        help="the associations' own rolling limit (default: %(default)s)",
+        help="the associations' own rolling limit; none: no limit (default: %(default)s)",
     )
     add(
         "--association-daily-limit",
         type=_limit,
         default=500_000,
         metavar="N",
-        help="the associations' own calls a day (default: %(default)s)",
+        help="the associations' own daily limit; none: no limit (default: %(default)s)",
     )
     add(
         "--searches-per-second",
         type=_limit,
         default=5,
         metavar="N",
-        help="searches of the account (default: %(default)s)",
+        help="searches a second for the account; none: no limit (default: %(default)s)",
     )
     add("--token", default=DEFAULT_TOKEN, help="the access token (default: %(default)s)")
     add("--oauth-expires-in-seconds", type=float, default=1800, metavar="S", help="life of an OAuth access token")
@@ -138,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="a switch, as null_clears=true (see airflow_provider_hubbatch.sandbox.Behaviours)",
+        help="a switch, as null_clears=true; docs/sandbox.md lists them, and so does sandbox.Behaviours",
     )
     add(
         "--fault",

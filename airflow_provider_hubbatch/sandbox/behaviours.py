@@ -39,8 +39,8 @@ class Behaviours:
     """How the sandbox behaves where HubSpot may behave either way. Defaults: what is known, or else the harsher case.
 
     :param trace_ids_isolate_errors: A bad value in a row with an ``objectWriteTraceId`` costs only that row: 207 and
-        one error a row that names the trace id. ``False``: it costs the whole batch, 400. (Unknown for update; create
-        and upsert always isolate rows that carry a trace id.)
+        one error a row that names the trace id. ``False``: it costs the whole batch, 400. (Of update, for which it is
+        unknown; in create and upsert, a refused value never costs more than a row with a trace id.)
     :param missing_errors_name_trace_ids: ``OBJECT_NOT_FOUND`` names trace ids beside the ids, where they were sent.
     :param missing_keys: How keys that no record has are told: among the ``ids`` of ``OBJECT_NOT_FOUND``, or as
         ``missingObjectPropertyValueCoordinates`` of a 400 or a 404 for the whole batch.
@@ -111,7 +111,7 @@ class Behaviours:
     :param count_at: When a request takes its place in the rolling window: at its ``arrival``, at its ``reply``, or at
         this fraction of its latency (0.0 to 1.0).
     :param count_429s: A request that got a 429 takes a place in the rolling window, too.
-    :param daily_limit_spares_account_info: The account-info endpoints answer though the daily quota is spent.
+    :param daily_limit_spares_account_info: The account-info endpoints answer though the daily limit is exhausted.
     :param missing_scopes_in: Where a 403 names the scopes: in ``context`` or in ``errors[].context``, as
         ``requiredGranularScopes``; there as ``requiredScopes`` (``required_scopes``); in ``context.missingScopes``
         (``missing_scopes``); or ``nowhere``.

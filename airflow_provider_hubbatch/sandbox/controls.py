@@ -283,9 +283,9 @@ class Controls:
             return self._portal.tokens.rotate()
 
     def spend_daily_quota(self, *, leave: int = 0, resets_in_seconds: float | None = None) -> None:
-        """Leaves so many calls of today's quota.
+        """Leaves so many calls of today's limit.
 
-        :param resets_in_seconds: When the quota comes back; ``None``: at midnight in the account's time zone.
+        :param resets_in_seconds: When the daily limit resets; ``None``: at midnight in the account's time zone.
         """
         with self._portal.lock:
             self._portal.quota.spend(leave=leave, resets_in_seconds=resets_in_seconds)
@@ -322,7 +322,7 @@ class Controls:
             self._portal.paces[pace].window(known).occupy(places, self._portal.clock())
 
     def reset_limits(self) -> None:
-        """Frees every rolling window and gives the daily quotas back."""
+        """Frees every rolling window and resets the daily limits."""
         with self._portal.lock:
             for pace in self._portal.paces.values():
                 pace.clear()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.store import Change
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8883; --soft: #8889; --good: #00a38d; --bad: #d94c53; }
+:root { color-scheme: light dark; --line: #8883; --soft: #7a7a7a; --good: #00a38d; --bad: #d94c53; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p { margin: .3rem 0; } .soft { color: var(--soft); } a { color: inherit; }

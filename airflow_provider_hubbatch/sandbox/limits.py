@@ -1,4 +1,4 @@
-"""HubSpot's limits: rolling windows and daily quotas, and which requests they count."""
+"""HubSpot's limits: rolling windows and daily limits, and which requests they count."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RollingWindow:
 
 
 class DailyQuota:
-    """The account's calls a day; they start again at midnight in the account's time zone.
+    """A daily API limit; it resets at midnight in the account's time zone.
 
     :param limit: How many; ``None``: any number.
     """
@@ -85,7 +85,7 @@ class DailyQuota:
         return max(0, (self.limit or 0) - self.spent)
 
     def spend(self, *, leave: int = 0, resets_in_seconds: float | None = None) -> None:
-        """Leaves only so many calls; they may come back sooner than at midnight."""
+        """Leaves only so many calls; the limit may reset sooner than at midnight."""
         self.spent = max(0, (self.limit or 0) - leave)
         if resets_in_seconds is not None:
             self.resets_at = self._now() + timedelta(seconds=resets_in_seconds)
@@ -139,7 +139,7 @@ class Pace:
             window.limit = limit
 
     def clear(self) -> None:
-        """Frees every window and gives the quota back."""
+        """Frees every window and resets the daily limit."""
         self.quota.restore()
         for window in self.windows.values():
             window.clear()

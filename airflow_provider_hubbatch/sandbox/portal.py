@@ -66,10 +66,10 @@ class Settings:
     """What a sandbox is made with.
 
     :param requests_per_10_seconds: The rolling limit of each app; ``None``: none, and no headers about it.
-    :param daily_limit: The account's calls a day; ``None``: any number.
+    :param daily_limit: The account's daily API limit; ``None``: none.
     :param association_requests_per_10_seconds: The associations' own rolling limit of each app; ``None``: none.
-    :param association_daily_limit: The associations' own calls a day; ``None``: any number.
-    :param searches_per_second: The account's searches; ``None``: any number.
+    :param association_daily_limit: The associations' own daily limit; ``None``: none.
+    :param searches_per_second: Searches a second for the account; ``None``: any number.
     :param latency_ms: How long each request takes: a number, or a range to draw from.
     :param tokens: Each token with its scopes; ``None`` for all scopes.
     :param ui_domain: Where people look at the records, as the account's details tell; ``None``: at the sandbox's pages.
@@ -212,9 +212,9 @@ class Portal:
             raise missing_scopes(tuple(dict.fromkeys(missing)), self.behaviours.missing_scopes_in)
 
     def refuse_over_limit(self, pace: Pace, token: AccessToken, *, spares_daily: bool) -> None:
-        """Checks window and daily quota.
+        """Checks window and daily limit.
 
-        :param spares_daily: Whether a spent daily quota doesn't matter to this endpoint.
+        :param spares_daily: Whether an exhausted daily limit doesn't matter to this endpoint.
         :raises RefusedError: 429.
         """
         quota = pace.quota
@@ -229,7 +229,7 @@ class Portal:
             raise self._rate_limited(pace.policy, seconds)
 
     def count(self, pace: Pace, token: AccessToken) -> float:
-        """Gives the request its place in window and quota.
+        """Counts the request in window and daily limit.
 
         :returns: When.
         """

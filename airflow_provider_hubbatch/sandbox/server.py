@@ -32,20 +32,22 @@ class HubSpotSandbox(Controls):
 
     Use it as a context manager, or with :meth:`start` and :meth:`stop`. Scripted faults: :attr:`faults`.
 
-    :param records: For each object type how many believable records it starts with, or their properties.
+    :param records: For each object type how many believable records it starts with, their ids from ``1`` on, or a list
+        of their properties.
     :param port: ``0``: any free one.
     :param latency_ms: How long each request takes: a number, or a range to draw from.
     :param requests_per_10_seconds: The rolling limit of each app; ``None``: none, and no headers about it.
-    :param daily_limit: The account's calls a day; ``None``: any number.
+    :param daily_limit: The account's daily API limit; ``None``: none.
     :param association_requests_per_10_seconds: The associations' own rolling limit of each app; ``None``: none.
-    :param association_daily_limit: The associations' own calls a day; ``None``: any number.
-    :param searches_per_second: The account's searches; ``None``: any number.
+    :param association_daily_limit: The associations' own daily limit; ``None``: none.
+    :param searches_per_second: Searches a second for the account; ``None``: any number.
     :param token: The access token that may do everything.
     :param tokens: Access tokens, each with its scopes (``None``: all); instead of ``token``.
     :param oauth: The OAuth app that may refresh.
     :param behaviours: What HubSpot may do either way: :class:`Behaviours`, or those of its fields that are switched.
     :param portal_id: The account's id.
-    :param time_zone: The account's: its daily quota comes back at midnight there.
+    :param account_type: As the account's details tell.
+    :param time_zone: The account's: its daily limit resets at midnight there.
     :param ui_domain: Where people look at the records, as the account's details tell: links to records lead there.
         ``None``: the sandbox's own pages.
     :param extra_properties: So many further text properties on every object type.
@@ -53,7 +55,7 @@ class HubSpotSandbox(Controls):
     :param max_recorded_requests: :attr:`requests` keeps so many of the last.
     :param seed: Of everything random: records, the order of results, latency, random faults.
     :param clock: Seconds, monotonic: the rolling window, the tokens' expiry and the recorded times go by it.
-    :param now: The wall clock: the records' times and the daily quota go by it.
+    :param now: The wall clock: the records' times and the daily limit go by it.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import pytest
 
 from airflow_provider_hubbatch.sandbox import KINDS, Behaviours, Fault, HubSpotSandbox
+from airflow_provider_hubbatch.sandbox.__main__ import _parser
 from airflow_provider_hubbatch.sandbox.admin import ACTIONS
 from airflow_provider_hubbatch.sandbox.endpoints import ENDPOINTS
 
@@ -77,8 +78,20 @@ def actions() -> Rows:
     ]
 
 
+def settings() -> Rows:
+    texts = parameters_of(HubSpotSandbox.__doc__)
+    options = {action.dest: action.option_strings[0] for action in _parser()._actions}
+    rows: Rows = []
+    for name, parameter in list(inspect.signature(HubSpotSandbox.__init__).parameters.items())[1:]:
+        default = parameter.default if isinstance(parameter.default, str | int | float | None) else "..."
+        option = f"`{options[name]}`" if name in options else ""
+        rows.append((f"`{name}={default!r}`" if default != "..." else f"`{name}`", option, texts[name]))
+    return rows
+
+
 # Heading -> the table's head, and its rows
 TABLES: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
+    "Settings": (("", "of the command", ""), settings),
     "Endpoints": (("", "as the official client calls it", ""), endpoints),
     "Actions": (("", ""), actions),
     "Kinds of faults": (("kind", ""), faults),

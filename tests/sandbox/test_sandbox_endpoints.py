@@ -248,7 +248,7 @@ def test_every_kind_of_property_is_seeded(pair: Pair, object_type: str) -> None:
 
 
 def test_a_property_definition_has_hubspots_shape(pair: Pair) -> None:
-    """A definition has the fields that hubspot.md names."""
+    """A definition has the fields of HubSpot's."""
     definition = pair.client.get("/crm/properties/2026-03/0-1/customer_number").json()
     assert definition["hasUniqueValue"] is True
     assert definition["modificationMetadata"].keys() == {"archivable", "readOnlyDefinition", "readOnlyValue"}
@@ -292,7 +292,7 @@ def test_there_may_be_hundreds_of_properties(make: MakeSandbox) -> None:
 
 
 def test_account_details_and_usage(make: MakeSandbox) -> None:
-    """account-info tells the account, its time zone, the calls spent today and when they come back."""
+    """account-info tells the account, its time zone, the calls made today and when the limit resets."""
     pair = make(portal_id=77, time_zone="Asia/Kolkata", daily_limit=1000)
     details = pair.client.details().json()
     assert details["portalId"] == 77

@@ -154,7 +154,7 @@ def test_deprecated_headers_mislead(make: MakeSandbox) -> None:
 
 
 def test_a_spent_daily_quota_answers_429_daily(make: MakeSandbox, clock: Clock) -> None:
-    """A spent quota: 429 DAILY for every app until midnight in the account's time zone."""
+    """An exhausted daily limit: 429 DAILY for every app until midnight in the account's time zone."""
     pair = make(daily_limit=2, clock=clock, now=clock.now, tokens={"one": None, "two": None}, time_zone="UTC")
     with Client(pair.sandbox, token="two") as other:
         assert pair.client.details().status_code == 200
@@ -170,7 +170,7 @@ def test_a_spent_daily_quota_answers_429_daily(make: MakeSandbox, clock: Clock) 
 
 
 def test_account_info_may_answer_when_the_quota_is_spent(make: MakeSandbox, clock: Clock) -> None:
-    """With daily_limit_spares_account_info, api-usage still tells when the quota comes back."""
+    """With daily_limit_spares_account_info, api-usage still tells when the limit resets."""
     pair = make(clock=clock, now=clock.now, behaviours={"daily_limit_spares_account_info": True})
     pair.sandbox.spend_daily_quota(resets_in_seconds=90)
     assert pair.client.update(row("1")).status_code == 429

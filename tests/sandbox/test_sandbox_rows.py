@@ -1,4 +1,4 @@
-"""What one bad row does to its batch: hubspot.md's table, row by row."""
+"""What one bad row does to its batch: every kind of bad row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call: tokens, scopes and OAuth, as hubspot.md's statuses and tokens say."""
+"""Who may call: tokens, scopes and OAuth."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_scopes_may_be_named_in_errors(make: MakeSandbox) -> None:
 
 
 def test_oauth_refresh_gives_a_token_that_expires(make: MakeSandbox) -> None:
-    """A refresh answers as hubspot.md says; its token works until it expires, on the sandbox's clock."""
+    """A refresh answers as HubSpot's does; its token works until it expires, on the sandbox's clock."""
     seconds = [0.0]
     pair = make(oauth=OAuthApp(expires_in_seconds=1800), clock=lambda: seconds[0])
     body = refresh(pair).json()

@@ -1,4 +1,4 @@
-"""hubspot.md's table of values: what HubSpot takes, and as what it comes back."""
+"""Values: what HubSpot takes, and how it shows it."""
 
 from __future__ import annotations
 
