@@ -183,3 +183,10 @@ def test_an_error_s_text_has_a_most_of_characters(hubspot: HubSpotSandbox) -> No
     with pytest.raises(SettingsError, match=r"1000 problems, nothing was sent(?s:.*)characters in all\)$") as caught:
         HubSpotHook().batch_update("contacts", [{"id": 1, **columns}])
     assert len(str(caught.value)) < MAX_MESSAGE_CHARACTERS + 100
+
+
+@pytest.mark.parametrize("wrong", ["hubspto", "HubSpot", "state", " hubspot"])
+def test_skip_unchanged_is_hubspot_or_a_path(wrong: str) -> None:
+    """A word that is neither is a slip of the pen, and becomes no file in the working directory."""
+    with pytest.raises(SettingsError, match=r"skip_unchanged=.*'hubspot', or a file's path"):
+        HubSpotHook().batch_update("contacts", [], skip_unchanged=wrong)

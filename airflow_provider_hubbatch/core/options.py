@@ -75,6 +75,7 @@ class SyncOptions:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise SettingsError(f"{name}={value!r}: give a path or URL as text, or None")
+        self._check_skip_unchanged()
         for name in ("missing_ok", "preflight", "validate_only"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name}={getattr(self, name)!r}: give True or False")
@@ -83,6 +84,15 @@ class SyncOptions:
                 f"max_in_flight={self.max_in_flight!r}: give a whole number from 1 to {_MOST_IN_FLIGHT}"
             )
         checked_requests_per_10_seconds(self.requests_per_10_seconds, "requests_per_10_seconds")
+
+    def _check_skip_unchanged(self) -> None:
+        """A word that is no path is a slip of the pen: it would become a file in the working directory."""
+        value = self.skip_unchanged
+        if value in (None, COMPARE_WITH_HUBSPOT) or {"/", "."} & set(str(value)):
+            return
+        raise SettingsError(
+            f"skip_unchanged={value!r}: give {COMPARE_WITH_HUBSPOT!r}, or a file's path, with a slash or a dot"
+        )
 
 
 def checked_requests_per_10_seconds(value: Any, setting: str) -> int | None:
