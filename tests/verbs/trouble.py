@@ -63,6 +63,16 @@ BEHAVIOURS: dict[str, tuple[Any, ...]] = {
     "partly_written": (False, False, True),
     "unique_conflict": ("CONFLICTING_UNIQUE_VALUE", "CONFLICT", "OBJECT_ALREADY_EXISTS"),
     "category_on_429": (False, True),
+    "missing_keys": ("ids", "ids", "coordinates_400", "coordinates_404"),
+    "results_echo": ("sent", "sent", "changed", "defaults", "nothing"),
+    "cleared_values": ("by_version", "empty", "null"),
+    "existing_id_in": ("message", "existing_id", "ids"),
+    "reasons_in_details_only": (False, False, True),
+    "correlation_id_in_bodies": (True, False),
+    "none_found_is_404": (False, True),
+    "create_conflicts_isolate": (True, False),
+    "upsert_conflicts_isolate": (False, True),
+    "create_duplicates": ("refused", "later_conflicts"),
 }
 
 FIRST_ID = 101
