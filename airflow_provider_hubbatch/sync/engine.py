@@ -193,6 +193,8 @@ class Sync:
         self._open: dict[int, Input | RowOutcome] = {}
         # rows whose update has been sent, and may have had its effect without HubSpot saying so
         self._uncertain: set[int] = set()
+        # those of them that were in a request without a clear answer: that a later one is refused doesn't settle them
+        self._doubted: set[int] = set()
         self._outcomes: deque[RowOutcome] = deque()
         self._state = _State(learned=Learned(plan.definitions))
         # enough to keep every request slot busy while the next rows are prepared, and no more
@@ -369,8 +371,8 @@ class Sync:
 
     def _read(self, done: Done) -> None:
         job = done.purpose
-        if isinstance(job, _Update) and not done.maybe_applied and not job.resent:
-            self._uncertain.difference_update(item.row for item in job.group.inputs)
+        if isinstance(job, _Update) and (done.verdict is not None or done.crash is not None):
+            self._note_failed(job, maybe_applied=done.maybe_applied)
         if done.crash is not None:
             self._state.fatal = self._state.fatal or done.crash
             return
@@ -480,7 +482,7 @@ class Sync:
             self._search_silence(rest, _silence(parsed))
             return
         if reading.unsaid:
-            self._uncertain.update(item.row for item in reading.unsaid)
+            self._doubted.update(item.row for item in reading.unsaid)
             named = {record.id: record for record in reading.strays}
             pending = parsed.makes_sense and not parsed.confirms
             self._read_back(_ReadBack(reading.unsaid, job.resent, named, emptied), pending=pending)
@@ -489,6 +491,14 @@ class Sync:
             isolation.after_acceptance(rest, learned=self._state.learned, bad_share=self._state.bad_rows.share),
             suspected=job.suspected,
         )
+
+    def _note_failed(self, job: _Update, *, maybe_applied: bool) -> None:
+        """A request has failed: its rows are as certain as they were before it, unless HubSpot may have acted on it."""
+        rows = {item.row for item in job.group.inputs}
+        if maybe_applied:
+            self._doubted |= rows
+        else:
+            self._uncertain -= rows - self._doubted
 
     def _note_taken(self, inputs: Sequence[Input], *, accepted: bool = False) -> None:
         """HubSpot has written these, or (by id property) at least some of a request's."""
@@ -668,6 +678,7 @@ class Sync:
     def _settle(self, outcome: RowOutcome, item: Input) -> None:
         self._lanes.release(item)
         self._uncertain.discard(item.row)
+        self._doubted.discard(item.row)
         if self._lookups is not None:
             self._written[item.key] = self._lookups.sent
         self._outcomes.append(outcome if outcome.record_id else outcome._replace(record_id=self._looked_up(item)))
@@ -706,8 +717,8 @@ class Sync:
 
     def _let_go(self, abandoned: Iterable[tuple[_Job, bool]]) -> None:
         for job, maybe_applied in abandoned:
-            if isinstance(job, _Update) and not maybe_applied and not job.resent:
-                self._uncertain.difference_update(item.row for item in job.group.inputs)
+            if isinstance(job, _Update):
+                self._note_failed(job, maybe_applied=maybe_applied)
 
     def _seconds_to_settle(self) -> float:
         """Read back what has been sent, as far as the pace allows.

@@ -122,6 +122,17 @@ def test_engine_stopped_while_it_waits_ends_soon() -> None:
     assert run.rows(Status.UNKNOWN) == set(range(100 * len(simulation.requests)))
 
 
+def test_engine_forgets_no_doubt_when_a_part_is_refused() -> None:
+    """A batch that HubSpot may have carried out (503), then parts of it that HubSpot refuses, then the end: what has no
+    outcome is unknown, and not called not_sent.
+    """
+    simulation = simulation_of(refuses=lambda _: True, faults=scripted("503", None, None, "401"))
+    run = make_run(simulation, rows_of(8), max_in_flight=1).drive()
+    assert isinstance(run.error, AuthenticationError)
+    assert len(simulation.requests) == 4
+    assert run.rows(Status.UNKNOWN) == set(range(8))
+
+
 @pytest.mark.parametrize("error", [None, SystematicRefusalError("everything is refused")])
 def test_engine_stopped_reads_back_what_is_under_way(error: HubSpotError | None) -> None:
     """By a unique property, where replies don't say whose the results are: rows under way at a stop are read back, and
