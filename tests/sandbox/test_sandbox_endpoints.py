@@ -117,6 +117,19 @@ def test_one_object_can_be_read(pair: Pair) -> None:
     assert [one["id"] for one in pair.client.get(SINGLE, archived="true").json()["results"]] == ["5"]
 
 
+def test_one_object_is_shown_as_in_a_batch(make: MakeSandbox) -> None:
+    """A single create or update has the warnings and echoes of a batch's results."""
+    pair = make(version="2026-09")
+    path = SINGLE.replace("2026-03", "2026-09")
+    sent = {"properties": {"renewal_date": "2026-02-28T12:30:00Z", "city": ""}}
+    for response in (pair.client.post(path, sent), pair.client.patch(f"{path}/1", sent)):
+        shown = response.json()
+        assert shown["warnings"][0]["category"] == "PROPERTY_VALUE_NORMALIZED"
+        assert (shown["properties"]["renewal_date"], shown["properties"]["city"]) == ("2026-02-28", None)
+    pair.sandbox.switch(results_echo="nothing")
+    assert pair.client.patch(f"{path}/1", sent).json()["properties"] == {}
+
+
 @pytest.mark.parametrize("id_property", ["email", "customer_number", "hs_object_id"])
 def test_one_object_goes_by_a_property(pair: Pair, id_property: str) -> None:
     """A single record is read and updated by a contact's email or a unique property; another one is refused."""

