@@ -305,7 +305,7 @@ def test_a_task_tells_all_in_success_and_failure(
     assert [one["status"] for one in good["results"]] == [verb.success] * 8
     assert good["rejected"] == []
     assert good["timeline"]["summary"] == good["return_value"]
-    assert good["_link_HubSpotObjectsLink"].startswith("https://app.hubspot.com/contacts/123456/")
+    assert good["_link_HubSpotObjectsLink"].startswith(f"{hubspot.url}/contacts/123456/objects/")
     assert [line["row"] for line in lines_of(tmp_path / "good", "good")] == list(range(8))
     assert good["lineage"]["where"] == ["hubspot://123456", next(iter(verb.where.values()))]
     assert good["lineage"]["rows"] == 8
