@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Outcomes = str | os.PathLike[str] | ObjectStoragePath | Iterable[Mapping[str, Any] | RowOutcome]
     Values = Literal["json", "columns"] | None
 
-__all__ = ["combined_report", "outcomes_frame", "summary_text"]
+__all__ = ["combined_report", "outcomes_frame", "result_files", "summary_text"]
 
 
 def combined_report(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -40,6 +40,29 @@ def combined_report(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, 
         end; and ``syncs``: how many there were.
     """
     return combine(summaries)
+
+
+# --- result files -----------------------------------------------------------------------------------------------------
+
+
+def result_files(results_path: Any, task_id: str | None = None) -> list[ObjectStoragePath]:
+    """The files in a results folder that count: each row stands in them once.
+
+    ::
+
+        for path in result_files("s3://bucket/hubspot/2026-03-01"):
+            outcomes = [json.loads(line) for line in path.read_text().splitlines()]
+
+    Once a task has ended these are all ``*.jsonl`` files that it left. While it runs, or where a worker that Airflow
+    had given up came back after its successor had ended, there may be more, which don't count.
+
+    :param results_path: a sync's ``results_path``.
+    :param task_id: of this task alone, all of its mapped instances; ``None``: of every task that left files there.
+    :raises SettingsError: the folder can't be read.
+    """
+    from airflow_provider_hubbatch.sources.outcome_files import result_paths  # noqa: PLC0415 - loads fsspec
+
+    return result_paths(results_path, task_id)
 
 
 # --- outcomes as a table ----------------------------------------------------------------------------------------------

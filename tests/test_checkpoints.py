@@ -11,6 +11,7 @@ from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.sync.resume import KEY, SAVE_EVERY_SECONDS, Checkpoints
+from airflow_provider_hubbatch.sync.tries import TaskTry
 from tests.resume.resuming import DictStore
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def save(checkpoints: Checkpoints, outcomes: Sequence[RowOutcome], *, rows: int 
     for outcome in outcomes:
         report.add(outcome)
         checkpoints.note(outcome)
-    checkpoints.save(report, digest, result_parts=0, seconds=1.0)
+    checkpoints.save(report, digest, result_parts=(), seconds=1.0)
 
 
 def outcomes_of(*statuses: Status) -> list[RowOutcome]:
@@ -47,10 +48,10 @@ def outcomes_of(*statuses: Status) -> list[RowOutcome]:
 def test_what_was_saved_is_loaded() -> None:
     """Rows that are settled are, those that a retry sends again aren't, and the counts are of the settled ones."""
     store = DictStore()
-    checkpoints = Checkpoints(store)
+    checkpoints = Checkpoints(TaskTry(), store)
     assert checkpoints.load("settings", "portal 1") is None
     save(checkpoints, outcomes_of(Status.UPDATED, Status.NOT_SENT, Status.UNKNOWN, Status.REJECTED, Status.UNCHANGED))
-    loaded = Checkpoints(store).load("settings", "portal 1")
+    loaded = Checkpoints(TaskTry(), store).load("settings", "portal 1")
     assert loaded is not None
     assert list(loaded.settled) == [(0, 1), (3, 5)]
     assert loaded.counts == {Status.UPDATED: 1, Status.REJECTED: 1, Status.UNCHANGED: 1}
@@ -60,10 +61,10 @@ def test_what_was_saved_is_loaded() -> None:
 def test_a_resumed_sync_saves_all_of_both_tries() -> None:
     """The checkpoint of a second try is about the first one's rows too."""
     store = DictStore()
-    first = Checkpoints(store)
+    first = Checkpoints(TaskTry(), store)
     first.load("settings", "portal 1")
     save(first, outcomes_of(Status.UPDATED, Status.UPDATED))
-    second = Checkpoints(store)
+    second = Checkpoints(TaskTry(), store)
     loaded = second.load("settings", "portal 1")
     assert loaded is not None
     second.resume(loaded)
@@ -71,8 +72,8 @@ def test_a_resumed_sync_saves_all_of_both_tries() -> None:
         second.note(outcome)
     report, digest = SyncReport("contacts", outcomes=None), RowsDigest()
     digest.add([Input(row, row, str(row), str(row), {}) for row in range(10)])
-    second.save(report, digest, result_parts=1, seconds=2.0)
-    third = Checkpoints(store).load("settings", "portal 1")
+    second.save(report, digest, result_parts=(("0a1b2c3d", 1),), seconds=2.0)
+    third = Checkpoints(TaskTry(), store).load("settings", "portal 1")
     assert third is not None
     assert (len(third.settled), third.counts) == (4, {Status.UPDATED: 3, Status.REJECTED: 1})
 
@@ -80,7 +81,7 @@ def test_a_resumed_sync_saves_all_of_both_tries() -> None:
 def test_a_checkpoint_is_due_in_time() -> None:
     """With the engine's tick, two checkpoints are never more than five seconds apart."""
     clock = Clock()
-    checkpoints = Checkpoints(DictStore(), clock=clock)
+    checkpoints = Checkpoints(TaskTry(), DictStore(), clock=clock)
     assert not checkpoints.due
     clock.seconds = SAVE_EVERY_SECONDS
     assert checkpoints.due
@@ -103,10 +104,10 @@ def test_a_checkpoint_of_another_sync_is_dropped(
 ) -> None:
     """It is not used, the log says why, and it is gone before anything else is written."""
     store = DictStore()
-    checkpoints = Checkpoints(store)
+    checkpoints = Checkpoints(TaskTry(), store)
     checkpoints.load("settings", "portal 1")
     save(checkpoints, outcomes_of(Status.UPDATED))
-    assert Checkpoints(store).load(settings, account) is None
+    assert Checkpoints(TaskTry(), store).load(settings, account) is None
     assert f"Starting over: {why}" in caplog.text
     assert store.texts == {}
 
@@ -115,7 +116,7 @@ def test_a_damaged_checkpoint_is_dropped(caplog: pytest.LogCaptureFixture) -> No
     """Whatever it is, it is no reason to fail."""
     store = DictStore()
     store.set(KEY, {"version": 0})
-    assert Checkpoints(store).load("settings", "portal 1") is None
+    assert Checkpoints(TaskTry(), store).load("settings", "portal 1") is None
     assert "Starting over: the checkpoint of an earlier try can't be used, it is of another version" in caplog.text
     assert store.texts == {}
 
@@ -123,7 +124,7 @@ def test_a_damaged_checkpoint_is_dropped(caplog: pytest.LogCaptureFixture) -> No
 @pytest.mark.parametrize("broken", ["get", "set", "delete"])
 def test_a_store_that_raises_is_no_reason_to_fail(broken: str, caplog: pytest.LogCaptureFixture) -> None:
     """Its failures are warnings, without what the store said: that may hold anything."""
-    checkpoints = Checkpoints(DictStore(broken))
+    checkpoints = Checkpoints(TaskTry(), DictStore(broken))
     with caplog.at_level(logging.WARNING):
         assert checkpoints.load("settings", "portal 1") is None
         save(checkpoints, outcomes_of(Status.UPDATED))
@@ -135,7 +136,7 @@ def test_a_store_that_raises_is_no_reason_to_fail(broken: str, caplog: pytest.Lo
 def test_gaps_without_end_cost_the_checkpoint_only(caplog: pytest.LogCaptureFixture) -> None:
     """A checkpoint that would be too large isn't written; the last one stays."""
     store = DictStore()
-    checkpoints = Checkpoints(store)
+    checkpoints = Checkpoints(TaskTry(), store)
     save(checkpoints, outcomes_of(Status.UPDATED))
     before = dict(store.texts)
     gaps = [RowOutcome(row * (3 + row % 7) ** 2, str(row), Status.UPDATED) for row in range(1, 60_000)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch import retries
+from airflow_provider_hubbatch.reports import result_files
 from tests.airflow_dags import TaskRecord, rendered_fields
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def test_fields_are_templated(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path
     assert result.state == "success"
     assert cities(sandbox, 1) == ["templated"]
     assert result.xcom("update")["results_path"] == f"{tmp_path}/templated"
-    assert [path.name for path in (tmp_path / "templated").iterdir()] == ["update-00001.jsonl"]
+    assert [path.name[:7] for path in result_files(tmp_path / "templated", "update")] == ["update-"]
     assert (tmp_path / "update.state").exists()
 
 
@@ -214,7 +215,7 @@ def test_dags_of_all_kinds(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: P
     assert result.state == "success"
     assert result.xcom("from_default_args")["rejected"] == 1
     assert [result.xcom("mapped", map_index=index)["rows"] for index in range(2)] == [1, 2]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mapped-0-00001.jsonl", "mapped-1-00001.jsonl"]
+    assert [path.name[:9] for path in result_files(tmp_path)] == ["mapped-0-", "mapped-1-"]
     assert cities(sandbox, 3, 4, 5, 6, 7) == ["a", "ONE GROUP", "GROUP", "GROUP", "silent"]
     assert sandbox.objects("contacts")["3"]["properties"].get("company") == company
     assert result.xcom("mapped_kwargs", map_index=1)["not_sent"] == 1

@@ -14,8 +14,8 @@ from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
-from airflow_provider_hubbatch.sync.resume import Checkpoints
 from airflow_provider_hubbatch.sync.timeline import PUBLISH_EVERY_SECONDS, LiveTimeline
+from airflow_provider_hubbatch.sync.tries import TaskTry
 from tests.resume.resuming import DictStore, rows_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_a_push_that_fails_costs_the_timeline(caplog: pytest.LogCaptureFixture) 
 
 
 def sync(rows: Any, store: DictStore, **options: Any) -> BatchUpdateRun:
-    return HubSpotHook().start_batch_update("contacts", rows, SyncOptions(**options), checkpoints=Checkpoints(store))
+    return HubSpotHook().start_batch_update("contacts", rows, SyncOptions(**options), this_try=TaskTry(store=store))
 
 
 def stop_after_the_first(run: BatchUpdateRun) -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError, pack, unpack
+from airflow_provider_hubbatch.core.result_names import Parts, checked_parts
 from airflow_provider_hubbatch.core.sync_report import MAX_KEPT_OUTCOMES
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
-VERSION = 4
+VERSION = 5
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
@@ -90,7 +91,7 @@ class Checkpoint:
     :param cleared: as ``not_taken``.
     :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
-    :param result_parts: result files that are complete.
+    :param result_parts: result files that are complete: of each try its id, and up to which number.
     :param timeline: how it went so far, as :meth:`Timeline.as_json` gives it; ``None``: there was no room for it.
     """
 
@@ -105,7 +106,7 @@ class Checkpoint:
     cleared: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = None
-    result_parts: int = 0
+    result_parts: Parts = ()
     costs: dict[str, int] = field(default_factory=dict)
     started_at: str | None = None
     seconds: float = 0.0
@@ -130,7 +131,7 @@ class Checkpoint:
             "cleared": dict(self.cleared),
             "rejected": _pack_outcomes(self.rejected),
             "outcomes": None if self.outcomes is None else _pack_outcomes(self.outcomes),
-            "result_parts": self.result_parts,
+            "result_parts": [list(pair) for pair in self.result_parts],
             "costs": self.costs,
             "started_at": self.started_at,
             "seconds": self.seconds,
@@ -173,7 +174,7 @@ class Checkpoint:
                 cleared=Counter(stored.counts("cleared")),
                 rejected=_unpack_outcomes(stored.text("rejected")),
                 outcomes=None if data["outcomes"] is None else _unpack_outcomes(stored.text("outcomes")),
-                result_parts=stored.count("result_parts"),
+                result_parts=checked_parts(data["result_parts"]),
                 costs={name: stored.counts("costs").get(name, 0) for name in _COUNTED},
                 started_at=None if data["started_at"] is None else stored.text("started_at"),
                 seconds=stored.seconds("seconds"),

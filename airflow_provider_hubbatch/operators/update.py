@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_hubbatch.core.sync_report import SyncReport
-    from airflow_provider_hubbatch.sync.resume import Checkpoints
     from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.tries import TaskTry
 
 
 class HubSpotBatchUpdateOperator(BaseOperator):
@@ -201,7 +201,7 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             self._given_rows(),
             options,
             name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
-            checkpoints=self._checkpoints(context),
+            this_try=self._this_try(context),
             publish=self._publisher(context),
         )
 
@@ -218,25 +218,21 @@ class HubSpotBatchUpdateOperator(BaseOperator):
                 'with HubSpot: skip_unchanged="hubspot"'
             )
 
-    def _checkpoints(self, context: Context) -> Checkpoints | None:
-        from airflow_provider_hubbatch.sync.resume import Checkpoints  # noqa: PLC0415 - when the task runs
+    def _this_try(self, context: Context) -> TaskTry:
+        from airflow_provider_hubbatch.sync.tries import TaskTry  # noqa: PLC0415 - when the task runs
 
-        store = context.get("task_state_store")
-        if not self.resume:
-            return None
-        if store is None:
+        ti, store = context["ti"], context.get("task_state_store")
+        if self.resume and store is None:
             self.log.info("This Airflow keeps no state for tasks (3.3 does): a retry will start over")
-            return None
-        return Checkpoints(store)
+        task = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
+        return TaskTry(task, ti.try_number, store, resumes=self.resume)
 
     def _wait_for_quota(self, context: Context, error: DailyQuotaError) -> None:
         """Defer until the account's day begins anew, if that is wanted and nothing would be sent twice."""
+        ended = self._killed or self._run is None or self._run.superseded
         nothing_sent = error.report is not None and not error.report.summary()["updated"]
-        if (
-            self._killed
-            or not self.deferrable
-            or not (nothing_sent or (self.resume and context.get("task_state_store")))
-        ):
+        goes_on = self.resume and context.get("task_state_store") is not None
+        if ended or not self.deferrable or not (nothing_sent or goes_on):
             return
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger  # noqa: PLC0415 - seldom
 
@@ -251,6 +247,8 @@ class HubSpotBatchUpdateOperator(BaseOperator):
             return None
 
         def publish(timeline: dict[str, Any]) -> None:
+            if self._run is None or self._run.superseded:
+                return
             address = record_address(self.account_details(), str(self.object_type))
             context["ti"].xcom_push(key="timeline", value={**timeline, "record_url": address})
 

@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from airflow_provider_hubbatch.core.redact import show_path
-from airflow_provider_hubbatch.core.result_names import order_names
+from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
+from airflow_provider_hubbatch.core.result_names import (
+    MAX_CLAIM_BYTES,
+    Claim,
+    claim_name,
+    is_of_task,
+    order_names,
+)
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_hubbatch.sources.described import OwnRun
 
@@ -31,21 +39,30 @@ _MODIFIED = ("mtime", "LastModified", "last_modified", "updated", "modified", "c
 
 @dataclass(frozen=True, slots=True)
 class OutcomeFiles:
-    """The result files of one sync, in the order in which they are read.
+    """The result files of one sync.
 
     :param task: what they are called after.
-    :param paths: as their storage names them.
+    :param paths: as their storage names them, by name; also those that don't count.
     :param folder: where they are, as a log shows it.
     """
 
     task: str
-    paths: Sequence[str]
+    paths: Mapping[str, str]
     folder: str
     storage: Any
 
+    def counted(self) -> list[str]:
+        """The paths of those that count, in the order in which they are to be read.
+
+        :raises SettingsError: what says which ones count can't be read.
+        """
+        claim = self.paths.get(claim_name(self.task))
+        names = order_names(self.paths, {} if claim is None else {self.task: self._claim(claim)})
+        return [self.paths[name] for name in names.get(self.task, ())]
+
     def read(self) -> Iterator[dict[str, Any]]:
         """The outcomes, one a line. A line that is none, as a kill may leave it, is counted in the log."""
-        for path in self.paths:
+        for path in self.counted():
             damaged = 0
             with self.storage.open(path, "rb") as file:
                 while line := file.readline(MAX_LINE_BYTES):
@@ -56,6 +73,15 @@ class OutcomeFiles:
                         yield outcome
             if damaged:
                 log.warning("%d lines of %s are no outcomes, and left out", damaged, show_path(path))
+
+    def _claim(self, path: str) -> Claim:
+        try:
+            with self.storage.open(path, "rb") as file:
+                return Claim.from_json(file.read(MAX_CLAIM_BYTES + 1))
+        except (ValueError, OSError) as error:
+            raise SettingsError(
+                f"{show_path(path)} can't be read, which says what files of {self.task} count: {type(error).__name__}"
+            ) from printable(error, path)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -101,6 +127,24 @@ def list_folder(folder: Any) -> list[OutcomeFiles]:
     return _group(folder, folder.fs.find(folder.path, maxdepth=1))
 
 
+def result_paths(results_path: Any, task_id: str | None) -> list[ObjectStoragePath]:
+    """The result files of a folder that count.
+
+    :param results_path: the folder.
+    :param task_id: of this task alone, all of its mapped instances; ``None``: of every task that left files there.
+    :raises SettingsError: the folder can't be read.
+    """
+    folder = open_folder(results_path)
+    try:
+        found = list_folder(folder)
+    except OSError as error:
+        raise SettingsError(
+            f"the result files in {show_path(results_path)} can't be listed: {show_error(error, results_path)}"
+        ) from printable(error, results_path)
+    mine = [files for files in found if task_id is None or is_of_task(files.task, task_id)]
+    return [folder / posixpath.basename(path) for files in mine for path in files.counted()]
+
+
 def list_runs(folder: Any) -> list[tuple[Any, list[OutcomeFiles]]]:
     """The folders of runs below a folder, the one that was written to last first, with their result files.
 
@@ -120,10 +164,7 @@ def list_runs(folder: Any) -> list[tuple[Any, list[OutcomeFiles]]]:
 
 def _group(folder: Any, paths: Iterable[str]) -> list[OutcomeFiles]:
     by_name = {posixpath.basename(path): path for path in paths}
-    return [
-        OutcomeFiles(task, [by_name[name] for name in names], show_path(folder), folder.fs)
-        for task, names in order_names(by_name).items()
-    ]
+    return [OutcomeFiles(task, by_name, show_path(folder), folder.fs) for task in order_names(by_name, {})]
 
 
 def _modified(info: Mapping[str, Any]) -> float:

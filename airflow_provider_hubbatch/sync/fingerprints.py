@@ -25,7 +25,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.exceptions import SettingsError
-from airflow_provider_hubbatch.sync.storage import make_private, size_of, start_of, write_private
+from airflow_provider_hubbatch.sources.storage import make_private, size_of, start_of, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

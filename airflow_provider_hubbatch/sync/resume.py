@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.checkpoint import (
     Checkpoint,
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_hubbatch.core.model import RowOutcome, Status
+    from airflow_provider_hubbatch.core.result_names import Parts
     from airflow_provider_hubbatch.core.sync_report import SyncReport
+    from airflow_provider_hubbatch.sync.tries import StateStore, TaskTry
 
 log = logging.getLogger(__name__)
 
@@ -30,26 +32,15 @@ SAVE_EVERY_SECONDS = 3.5
 KEY = "hubspot_batch_update"
 
 
-class StateStore(Protocol):
-    """Airflow's ``context["task_state_store"]`` (3.3), as far as it is used."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The stored value."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Store a value."""
-
-    def delete(self, key: str) -> None:
-        """Remove a value."""
-
-
 class Checkpoints:
     """The checkpoint of one task instance's sync.
 
+    :param this_try: whose it is; what the store refuses it means that another one has followed.
     :param store: where it is kept.
     """
 
-    def __init__(self, store: StateStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, this_try: TaskTry, store: StateStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._try = this_try
         self._store = store
         self._clock = clock
         self._saved_at = clock()
@@ -121,7 +112,7 @@ class Checkpoints:
         report: SyncReport,
         digest: RowsDigest,
         *,
-        result_parts: int,
+        result_parts: Parts,
         seconds: float,
         timeline: dict[str, Any] | None = None,
     ) -> None:
@@ -151,6 +142,7 @@ class Checkpoints:
             log.warning("No checkpoint is saved, since %s: a retry repeats more", error)
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
             log.warning("The checkpoint can't be saved (%s): a retry repeats more", type(error).__name__)
+            self._try.note(error)
 
     def drop(self) -> None:
         """The sync has ended: clearing the task is to run it in full."""
@@ -158,3 +150,4 @@ class Checkpoints:
             self._store.delete(KEY)
         except Exception as error:  # noqa: BLE001 - whatever the store's backend raises
             log.warning("The checkpoint can't be removed (%s)", type(error).__name__)
+            self._try.note(error)

@@ -45,8 +45,10 @@ from airflow_provider_hubbatch.sync.progress import (
     rejected_lines,
 )
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
+from airflow_provider_hubbatch.sync.resume import Checkpoints
 from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
+from airflow_provider_hubbatch.sync.tries import TaskTry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,9 +58,9 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import Chunk, Input
     from airflow_provider_hubbatch.core.options import SyncOptions
+    from airflow_provider_hubbatch.core.result_names import Parts
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
-    from airflow_provider_hubbatch.sync.resume import Checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +75,7 @@ class BatchUpdateRun:
     :param client: the way to HubSpot.
     :param rows: whatever the operator takes.
     :param name: what result files are called after.
-    :param checkpoints: where to go on from, and to note how far it came; ``None``: a retry starts over.
+    :param this_try: whose try it is: where to go on from, and whether Airflow still counts on it; ``None``: nobody's.
     :param publish: takes the ``timeline``'s value every ten seconds, while the sync runs.
     :param lineage_context: what Airflow's hook lineage names as the writer.
 
@@ -89,7 +91,7 @@ class BatchUpdateRun:
         options: SyncOptions,
         *,
         name: str = "outcomes",
-        checkpoints: Checkpoints | None = None,
+        this_try: TaskTry | None = None,
         publish: Callable[[dict[str, Any]], None] | None = None,
         lineage_context: Any = None,
     ) -> None:
@@ -105,8 +107,10 @@ class BatchUpdateRun:
             properties=options.properties,
             null_values=options.null_values,
         )
+        self._try = this_try or TaskTry()
         # rows that can be read once only can't be compared with an earlier try's
-        self._checkpoints = checkpoints if sources.can_be_read_again(rows) else None
+        store = self._try.store if self._try.resumes and sources.can_be_read_again(rows) else None
+        self._checkpoints = None if store is None else Checkpoints(self._try, store)
         self._intake: Intake | None = None
         self._checkpoint_is_final = False
         self._files: ResultFiles | None = None
@@ -116,11 +120,11 @@ class BatchUpdateRun:
         self._stopped = False
         self._signals = HeldSignals(self.stop)
         if options.results_path is not None:
-            self._result_files(0)  # no such storage: told before HubSpot is asked for anything
+            self._result_files()  # no such storage: told before HubSpot is asked for anything
         self._counters = Counters()
         self._started = time.monotonic()
         self._seconds_before = 0.0
-        self._kept_parts = 0
+        self._kept_parts: Parts = ()
         self.report = SyncReport(
             object_type=object_type,
             max_rejected=options.max_rejected,
@@ -140,10 +144,15 @@ class BatchUpdateRun:
         if self._sync is not None:
             self._sync.stop(error)
 
+    @property
+    def superseded(self) -> bool:
+        """Whether another try has followed, as far as this one has noticed."""
+        return self._try.superseded
+
     def finish(self, tell: Callable[[SyncReport], None] | None = None) -> SyncReport:
         """Do all of it. A task's timeout ends it between two outcomes, so that no row is lost to it.
 
-        :param tell: given the report in the end, however it ended.
+        :param tell: given the report in the end, however it ended, unless another try has followed.
         :returns: the report.
         :raises HubSpotError: as iterating does.
         """
@@ -152,9 +161,10 @@ class BatchUpdateRun:
                 for _ in self:
                     pass
             finally:
-                if tell is not None:
+                if tell is not None and not self._try.superseded:
                     with self._signals.storage():
                         tell(self.report)
+            self._try.raise_if_superseded()
         return self.report
 
     def __iter__(self) -> Iterator[RowOutcome]:
@@ -371,13 +381,15 @@ class BatchUpdateRun:
             yield from self._folded(self._sync, intake)
 
     def _open_files(self) -> None:
+        self._try.look()
+        self._try.raise_if_superseded()
         if self._options.results_path is not None:
             self._files = self._result_files(self._kept_parts)
             self._files.start()
 
-    def _result_files(self, kept_parts: int) -> ResultFiles:
+    def _result_files(self, earlier: Parts = ()) -> ResultFiles:
         folder = str(self._options.results_path)
-        return ResultFiles(folder, self._name, kept_parts=kept_parts, storage=self._signals.storage)
+        return ResultFiles(folder, self._name, self._try, earlier=earlier, storage=self._signals.storage)
 
     def _folded(self, sync: Sync, intake: Intake) -> Iterator[RowOutcome]:
         try:
@@ -412,6 +424,15 @@ class BatchUpdateRun:
                 self.stop(_unwritten(self._files.error, self._options.results_path))
             if self._checkpoints is not None and self._checkpoints.due:
                 self._save_checkpoint()
+            if self._try.superseded:
+                self._give_way()
+
+    def _give_way(self) -> None:
+        """Another try has followed: end, and touch nothing that is its too."""
+        files, self._files, self._fingerprints = self._files, None, None
+        if files is not None:
+            files.give_way()
+        self.stop(self._try.error())
 
     def _save_last_checkpoint(self) -> None:
         """A retry goes on from here: what is read from now on is only accounted for, and read again by the retry."""
@@ -420,12 +441,12 @@ class BatchUpdateRun:
         self._checkpoint_is_final = True
 
     def _save_checkpoint(self) -> None:
-        if self._checkpoint_is_final:
+        if self._try.superseded or self._checkpoint_is_final:
             return
         if self._checkpoints is None or self._sync is None or self._intake is None or not self._intake.digest.rows:
             return  # nothing has happened since the checkpoint that is there, if there is one
         self._note_costs()
-        parts = self._files.close_part() if self._files is not None else 0
+        parts = self._files.close_part() if self._files is not None else ()
         if self._files is not None and self._files.error is not None:
             return  # the rows since the last part have no line: a retry sends them again
         self._checkpoints.save(
@@ -545,8 +566,12 @@ class BatchUpdateRun:
     def _close(self) -> None:
         """Close what is open.
 
-        :raises SyncStoppedError: the result files can't be written.
+        :raises SyncStoppedError: the result files can't be written, or another try has followed.
         """
+        with self._signals.storage():
+            if self._try.look():
+                self._give_way()
+                raise self._try.error()
         if self._files is not None:
             self._files.close()
             if self._files.error is not None:
@@ -563,7 +588,7 @@ class BatchUpdateRun:
         if self._checkpoints is not None and not finished:
             with self._signals.storage():
                 self._save_checkpoint()
-        with suppress(SyncStoppedError):  # there is another error already
+        with suppress(HubSpotError):  # there is another error already
             self._close()
         if self._checkpoints is not None and finished:
             with self._signals.storage():
@@ -588,7 +613,9 @@ class BatchUpdateRun:
         report.seconds = self._seconds_before + time.monotonic() - self._started
 
 
-def _unwritten(error: BaseException, folder: str | None) -> SyncStoppedError:
+def _unwritten(error: BaseException, folder: str | None) -> HubSpotError:
+    if isinstance(error, HubSpotError):
+        return error
     what = f"{type(error).__name__}: {show_error(error, folder)}"
     return SyncStoppedError(
         f"the result files can't be written ({what}), so the sync stopped; a retry goes on from the last complete file"

@@ -13,7 +13,8 @@ from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
-from airflow_provider_hubbatch.sync.resume import KEY, Checkpoints
+from airflow_provider_hubbatch.sync.resume import KEY
+from airflow_provider_hubbatch.sync.tries import TaskTry
 from tests.replies.scripted_hubspot import Answer, ScriptedHubSpot
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def test_a_retry_keeps_what_an_earlier_try_told(monkeypatch: pytest.MonkeyPatch)
     def start(hubspot: ScriptedHubSpot) -> BatchUpdateRun:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection())
         options = SyncOptions(preflight=False, max_in_flight=1)
-        return HubSpotHook().start_batch_update("contacts", rows, options, checkpoints=Checkpoints(store))
+        return HubSpotHook().start_batch_update("contacts", rows, options, this_try=TaskTry(store=store))
 
     with customers(300) as hubspot:
         with pytest.raises(SyncStoppedError):

@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_hubbatch.core.options import SyncOptions
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
-from airflow_provider_hubbatch.sync.resume import Checkpoints
+from airflow_provider_hubbatch.sync.tries import TaskTry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,10 +61,9 @@ class DictStore:
 
 def sync(rows: Any, store: DictStore | None, **options: Any) -> BatchUpdateRun:
     """A sync of contacts that has not begun, as the operator starts it."""
-    checkpoints = None if store is None else Checkpoints(store)
     options = {"max_in_flight": 2, **options}
     return HubSpotHook().start_batch_update(
-        "contacts", rows, SyncOptions(**options), name="update", checkpoints=checkpoints
+        "contacts", rows, SyncOptions(**options), name="update", this_try=TaskTry("a task", 1, store)
     )
 
 

@@ -50,7 +50,7 @@ def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpotSandbox]:
 class TaskInstance:
     """As much of a task instance as the operator asks for."""
 
-    map_index = -1
+    dag_id, run_id, task_id, map_index, try_number = "a_dag", "a_run", "update", -1, 1
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.result_names import is_of_task, order_names
+from airflow_provider_hubbatch.core.result_names import Claim, is_of_task, order_names
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import OwnRun, RejectedRows, chunks, describe, total_fresh_rows, total_rows
 from airflow_provider_hubbatch.sources import rejected as rejected_module
@@ -60,9 +60,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_rows_that_were_not_written_come_again(folder: str, caplog: pytest.LogCaptureFixture) -> None:
     """Rejected, unknown and not sent rows of every file come as they were, once each; the log says how many."""
-    write(folder, "sync-00001.jsonl", [outcome(0, "updated"), outcome(1), outcome(2, "unchanged")])
-    write(folder, "sync-00002.jsonl", [outcome(3), outcome(1), outcome(4, "missing")])
-    write(folder, "sync-unsettled.jsonl", [outcome(5, "unknown"), outcome(6, "not_sent")])
+    write(folder, "sync-0a1b2c3d-00001.jsonl", [outcome(0, "updated"), outcome(1), outcome(2, "unchanged")])
+    write(folder, "sync-0a1b2c3d-00002.jsonl", [outcome(3), outcome(1), outcome(4, "missing")])
+    write(folder, "sync-0a1b2c3d-unsettled.jsonl", [outcome(5, "unknown"), outcome(6, "not_sent")])
     with caplog.at_level(logging.INFO):
         parts = list(chunks(RejectedRows(folder)))
     assert [part.row(n) for part in parts for n in range(part.length)] == [
@@ -75,7 +75,7 @@ def test_rows_that_were_not_written_come_again(folder: str, caplog: pytest.LogCa
 
 def test_only_what_is_needed_is_held(tmp_path: Path) -> None:
     """Columns that the new sync doesn't name are left out; rows come in chunks."""
-    write(tmp_path, "sync-00001.jsonl", map(outcome, range(25)))
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", map(outcome, range(25)))
     parts = list(chunks(RejectedRows(str(tmp_path)), chunk_rows=10, columns=["id"]))
     assert [(part.first_row, part.length, list(part.columns)) for part in parts] == [
         (0, 10, ["id"]),
@@ -102,7 +102,7 @@ def test_statuses_and_categories_choose_rows(tmp_path: Path, statuses: Any, want
     """By default nothing is sent again that was held back on purpose, or that a create may have made already."""
     write(
         tmp_path,
-        "sync-00001.jsonl",
+        "sync-0a1b2c3d-00001.jsonl",
         [
             outcome(0, category="OBJECT_NOT_FOUND"),
             outcome(1, category="INVALID_OPTION"),
@@ -127,7 +127,7 @@ def test_an_older_value_does_not_follow_a_newer_one(tmp_path: Path, caplog: pyte
     """A row is left out if a later row of its record was written, however its id is spelled; an earlier one is none."""
     write(
         tmp_path,
-        "sync-00001.jsonl",
+        "sync-0a1b2c3d-00001.jsonl",
         [
             outcome(0, id="7"),
             outcome(1, id="Ann@X.com"),
@@ -151,7 +151,7 @@ def test_an_older_value_does_not_follow_a_newer_one(tmp_path: Path, caplog: pyte
 def test_links_are_told_by_both_ends(tmp_path: Path) -> None:
     """A link's row is left out for a later row of the same two records only."""
     lines = [outcome(0, id=1, to_id=5), outcome(1, id=1, to_id=6), outcome(2, "updated", id=1, to_id=5)]
-    write(tmp_path, "sync-00001.jsonl", lines)
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", lines)
     assert rows(RejectedRows(str(tmp_path))) == [1]
 
 
@@ -161,8 +161,8 @@ def test_rows_of_one_record_come_in_their_order(
 ) -> None:
     """Whichever file has them, and however many there are at once."""
     monkeypatch.setattr(rejected_module, "_MAX_SORTED_ROWS", most_sorted)
-    write(tmp_path, "sync-00001.jsonl", [outcome(5, id=1), outcome(9, id=1), outcome(4), outcome(7, id=2)])
-    write(tmp_path, "sync-unsettled.jsonl", [outcome(2, "not_sent", id=1), outcome(3, "not_sent", id=2)])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [outcome(5, id=1), outcome(9, id=1), outcome(4), outcome(7, id=2)])
+    write(tmp_path, "sync-0a1b2c3d-unsettled.jsonl", [outcome(2, "not_sent", id=1), outcome(3, "not_sent", id=2)])
     assert rows(RejectedRows(str(tmp_path))) == [4, 2, 3, 5, 7, 9]
 
 
@@ -175,7 +175,7 @@ def test_attempts_are_counted_and_end(tmp_path: Path, caplog: pytest.LogCaptureF
         outcome(3, attempts=3),
         outcome(4, attempts="x"),
     ]
-    write(tmp_path, "sync-00001.jsonl", lines)
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", lines)
     with caplog.at_level(logging.INFO):
         (part,) = chunks(RejectedRows(str(tmp_path)))
     assert list(part.attempts or ()) == [1, 2, 3, 1]
@@ -187,7 +187,7 @@ def test_attempts_are_counted_and_end(tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_a_row_whose_values_are_not_whole_is_not_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A part of a row must never be sent for the whole: it is an invalid row, and one without values isn't there."""
-    write(tmp_path, "sync-00001.jsonl", [outcome(0), outcome(1, values_cut=["blob"]), outcome(2, values=None)])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [outcome(0), outcome(1, values_cut=["blob"]), outcome(2, values=None)])
     with caplog.at_level(logging.INFO):
         (part,) = chunks(RejectedRows(str(tmp_path)))
     assert part.length == 2
@@ -199,7 +199,7 @@ def test_a_row_whose_values_are_not_whole_is_not_sent(tmp_path: Path, caplog: py
 def test_lines_that_are_no_outcomes_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What a kill left of a line costs that line only."""
     torn = json.dumps(outcome(1))[:-5]
-    (tmp_path / "sync-00001.jsonl").write_text(f"{json.dumps(outcome(0))}\n[1]\n{{}}\n\nnull\n{torn}")
+    (tmp_path / "sync-0a1b2c3d-00001.jsonl").write_text(f"{json.dumps(outcome(0))}\n[1]\n{{}}\n\nnull\n{torn}")
     assert rows(RejectedRows(str(tmp_path))) == [0]
     assert "4 lines of" in caplog.text
 
@@ -209,7 +209,7 @@ def test_lines_that_are_no_outcomes_are_counted(tmp_path: Path, caplog: pytest.L
 
 def test_the_folder_of_the_own_run_is_refused(tmp_path: Path) -> None:
     """A sync can't read what it writes; another task's files in its folder it can."""
-    write(tmp_path, "sync-00001.jsonl", [outcome(0)])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [outcome(0)])
     for spelling in (str(tmp_path), f"{tmp_path}/", f"file://{tmp_path}"):
         for task_id in (None, "again"):
             with pytest.raises(SettingsError, match="where this sync writes its own results"):
@@ -221,10 +221,10 @@ def test_the_folder_of_the_own_run_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_several_tasks_is_told_apart(tmp_path: Path) -> None:
     """Mapped instances belong together; among different tasks, one's own files are meant, or one is to be named."""
     for number, task in enumerate(["sync-0", "sync-1", "sync-10"]):
-        write(tmp_path, f"{task}-00001.jsonl", [outcome(number)])
+        write(tmp_path, f"{task}-0a1b2c3d-00001.jsonl", [outcome(number)])
     assert rows(RejectedRows(str(tmp_path))) == [0, 1, 2]
     assert rows(RejectedRows(str(tmp_path)), OwnRun("/elsewhere", "sync-1")) == [1]
-    write(tmp_path, "other-00001.jsonl", [outcome(7)])
+    write(tmp_path, "other-0a1b2c3d-00001.jsonl", [outcome(7)])
     with pytest.raises(SettingsError, match=r"several tasks \(other, sync-0, .*task_id"):
         read(RejectedRows(str(tmp_path)))
     assert rows(RejectedRows(str(tmp_path)), OwnRun(None, "other")) == [7]
@@ -244,8 +244,8 @@ def test_a_folder_without_results_is_no_rows(tmp_path: Path, caplog: pytest.LogC
 
 def run(base: str, name: str, at: float, outcomes: Iterable[dict[str, Any]], task: str = "sync") -> None:
     """The results of a run, written at that time."""
-    write(f"{base}/{name}", f"{task}-00001.jsonl", outcomes)
-    os.utime(f"{base}/{name}/{task}-00001.jsonl", (at, at))
+    write(f"{base}/{name}", f"{task}-0a1b2c3d-00001.jsonl", outcomes)
+    os.utime(f"{base}/{name}/{task}-0a1b2c3d-00001.jsonl", (at, at))
 
 
 def test_latest_reads_the_run_that_was_written_last(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_latest_works_on_a_storage_without_times(tmp_path: Path) -> None:
     attach("memory", fs=MemoryFileSystem())
     base = f"memory://{tmp_path.name}/runs"
     for day in ("01", "02", "03"):
-        write(f"{base}/2026-01-{day}", "sync-00001.jsonl", [outcome(int(day))])
+        write(f"{base}/2026-01-{day}", "sync-0a1b2c3d-00001.jsonl", [outcome(int(day))])
     assert rows(RejectedRows(base, latest=True), OwnRun(f"{base}/2026-01-03", "sync")) == [2]
 
 
@@ -299,7 +299,7 @@ def test_latest_works_on_a_storage_without_times(tmp_path: Path) -> None:
 
 def test_sources_are_read_one_after_the_other(tmp_path: Path) -> None:
     """First what is left of an earlier run, then the rest; nothing is folded, and each row has its own number."""
-    write(tmp_path, "sync-00001.jsonl", [outcome(0, id=1), outcome(1, id=2)])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [outcome(0, id=1), outcome(1, id=2)])
     both = [RejectedRows(str(tmp_path)), [{"id": 1, "city": "new"}, {"id": 3, "city": "new"}]]
     parts = list(chunks(both))
     assert [value for part in parts for value in part.columns["id"]] == [1, 2, 1, 3]
@@ -319,13 +319,37 @@ def test_rejected_rows_are_described() -> None:
 @given(st.lists(st.sampled_from(["a", "a-1", "b", "é-x"]), max_size=4), st.lists(st.integers(1, 10**6), max_size=3))
 def test_names_are_told_apart(tasks: list[str], parts: list[int]) -> None:
     """Parts come by number, then what is unsettled; other files are none."""
-    names = [f"{task}-{part:05d}.jsonl" for task in tasks for part in parts] + [
-        f"{task}-unsettled.jsonl" for task in tasks
+    names = [f"{task}-0a1b2c3d-{part:05d}.jsonl" for task in tasks for part in parts] + [
+        f"{task}-0a1b2c3d-unsettled.jsonl" for task in tasks
     ]
-    ordered = order_names({*names, "x.jsonl", "a-1.jsonl", "-00001.jsonl", "a-unsettled.json"})
+    ordered = order_names({*names, "x.jsonl", "a-1.jsonl", "-00001.jsonl", "a-unsettled.json"}, {})
     assert set(ordered) == set(tasks)
     for task, found in ordered.items():
-        assert found == [f"{task}-{part:05d}.jsonl" for part in sorted(set(parts))] + [f"{task}-unsettled.jsonl"]
+        files = [f"{part:05d}.jsonl" for part in sorted(set(parts))] + ["unsettled.jsonl"]
+        assert found == [f"{task}-0a1b2c3d-{file}" for file in files]
+
+
+def test_only_files_that_count_are_read(tmp_path: Path) -> None:
+    """Of the try that came last all of them, of those before the parts that it went on from; earlier tries first."""
+    claim = Claim(try_id="11111111", task="t", number=3, earlier=(("ffffffff", 1), ("00000000", 2)))
+    (tmp_path / "sync.try.json").write_bytes(claim.as_json())
+    write(tmp_path, "sync-ffffffff-00001.jsonl", [outcome(1)])
+    write(tmp_path, "sync-ffffffff-00002.jsonl", [outcome(90)])
+    write(tmp_path, "sync-ffffffff-unsettled.jsonl", [outcome(91)])
+    write(tmp_path, "sync-00000000-00002.jsonl", [outcome(3)])
+    write(tmp_path, "sync-00000000-00001.jsonl", [outcome(2)])
+    write(tmp_path, "sync-11111111-unsettled.jsonl", [outcome(5, "not_sent")])
+    write(tmp_path, "sync-11111111-00001.jsonl", [outcome(4)])
+    write(tmp_path, "sync-22222222-00001.jsonl", [outcome(92)])
+    assert rows(RejectedRows(str(tmp_path))) == [1, 2, 3, 4, 5]
+
+
+def test_a_folder_whose_files_nobody_can_tell_apart_is_told(tmp_path: Path) -> None:
+    """What says which files count is damaged: nothing is sent again from a guess."""
+    (tmp_path / "sync.try.json").write_text("{")
+    write(tmp_path, "sync-ffffffff-00001.jsonl", [outcome(1)])
+    with pytest.raises(SettingsError, match=r"sync\.try\.json can't be read, which says what files of sync count"):
+        rows(RejectedRows(str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsspec.implementations.local import LocalFileSystem
@@ -25,9 +27,14 @@ def make_private(path: ObjectStoragePath) -> None:
 
 
 def write_private(path: ObjectStoragePath, content: bytes) -> None:
-    """Write a small file, which only its owner may read on this machine."""
-    make_private(path)
-    path.write_bytes(content)
+    """Write a small file, which only its owner may read on this machine: all of it is seen at once, or nothing."""
+    if not isinstance(path.fs, LocalFileSystem):
+        path.write_bytes(content)
+        return
+    beside = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    make_private(beside)
+    beside.write_bytes(content)
+    Path(beside.path).replace(path.path)
 
 
 def names_in(folder: ObjectStoragePath) -> set[str]:
