@@ -111,7 +111,9 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> A
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
     from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sync.resume import Checkpoints
+    from airflow_provider_hubbatch.sync.tries import TaskTry
 
+    this_try = TaskTry("a task", 1, store)
     policy = RetryPolicy(backoff_base_seconds=0.02, backoff_cap_seconds=0.1, window_seconds=0.1)
     hook = HubSpotHook(CONNECTION)
     hook._client = hook._new_client(hook._read_settings(), policy)
@@ -120,8 +122,9 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> A
         [row.given for row in trouble.rows],
         SyncOptions(**options),
         name="sync",
-        checkpoints=Checkpoints(store, clock=lambda: time.monotonic() * CLOCK_FACTOR),
+        this_try=this_try,
     )
+    sync._checkpoints = Checkpoints(this_try, store, clock=lambda: time.monotonic() * CLOCK_FACTOR)
     sync.store = store  # type: ignore[attr-defined]
     return sync
 
