@@ -94,9 +94,9 @@ def test_a_frame_takes_outcomes_of_the_hook(sandbox: HubSpotSandbox) -> None:
 
 def test_a_frame_reads_result_files(tmp_path: Path) -> None:
     """By a path in any spelling; each row says which task's files it is from, and one task's can be chosen."""
-    write(tmp_path, "sync-00001.jsonl", [UPDATED])
-    write(tmp_path, "sync-unsettled.jsonl", [REJECTED])
-    write(tmp_path, "other-0-00001.jsonl", [UPDATED])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [UPDATED])
+    write(tmp_path, "sync-0a1b2c3d-unsettled.jsonl", [REJECTED])
+    write(tmp_path, "other-0-0a1b2c3d-00001.jsonl", [UPDATED])
     for path in (str(tmp_path), tmp_path, ObjectStoragePath(str(tmp_path)), f"file://{tmp_path}"):
         assert outcomes_frame(path)["task"].tolist() == ["other-0", "sync", "sync"]
     assert outcomes_frame(tmp_path, task_id="other")["row"].tolist() == [0]
@@ -105,7 +105,7 @@ def test_a_frame_reads_result_files(tmp_path: Path) -> None:
 
 def test_a_frame_comes_in_chunks(tmp_path: Path) -> None:
     """With chunk_rows, DataFrames of that many rows, of the same types throughout."""
-    write(tmp_path, "sync-00001.jsonl", [{**UPDATED, "row": row} for row in range(25)])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [{**UPDATED, "row": row} for row in range(25)])
     frames = list(outcomes_frame(tmp_path, chunk_rows=10))
     assert [len(frame) for frame in frames] == [10, 10, 5]
     assert [kinds(frame) for frame in frames] == [KINDS] * 3
@@ -132,7 +132,7 @@ def test_values_are_columns_by_choice() -> None:
 
 def test_a_frame_goes_into_a_table(tmp_path: Path) -> None:
     """to_sql takes it as it is, chunk by chunk, and SQL tells why a row isn't there."""
-    write(tmp_path, "sync-00001.jsonl", [UPDATED, REJECTED])
+    write(tmp_path, "sync-0a1b2c3d-00001.jsonl", [UPDATED, REJECTED])
     with closing(sqlite3.connect(":memory:")) as database:
         for frame in outcomes_frame(tmp_path, chunk_rows=1):
             frame.assign(run="2026-01-03").to_sql("hubspot_sync_log", database, if_exists="append", index=False)
@@ -144,7 +144,7 @@ def test_chunks_of_many_outcomes_need_the_memory_of_one(tmp_path: Path) -> None:
     """Memory doesn't grow with the outcomes that are read."""
     peaks = []
     for count in (20_000, 80_000):
-        write(tmp_path / str(count), "sync-00001.jsonl", [{**REJECTED, "row": row} for row in range(count)])
+        write(tmp_path / str(count), "sync-0a1b2c3d-00001.jsonl", [{**REJECTED, "row": row} for row in range(count)])
         tracemalloc.start()
         assert sum(len(frame) for frame in outcomes_frame(tmp_path / str(count), chunk_rows=5_000)) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
