@@ -19,6 +19,7 @@ import orjson
 import pandas as pd
 
 from airflow_provider_hubbatch.core.clearing import EmptyValues
+from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.mapping import MappingSpec, compile_mapping
 from airflow_provider_hubbatch.core.model import Chunk, Input
 from airflow_provider_hubbatch.core.values import PropertyDefinition
@@ -67,7 +68,7 @@ def chunks(data: pd.DataFrame) -> Iterator[Chunk]:
 
 def ours(data: pd.DataFrame) -> int:
     mapping = None
-    empty = EmptyValues()
+    empty, duplicates = EmptyValues(), Duplicates()
     written = 0
     for chunk in chunks(data):
         mapping = mapping or compile_mapping(
@@ -77,7 +78,7 @@ def ours(data: pd.DataFrame) -> int:
             definitions=DEFINITIONS,
             object_type="companies",
         )
-        inputs = [entry for entry in mapping.prepare(chunk, empty) if isinstance(entry, Input)]
+        inputs = [entry for entry in mapping.prepare(chunk, empty, duplicates) if isinstance(entry, Input)]
         for start in range(0, len(inputs), BATCH_ROWS):
             batch = [
                 {"id": entry.id, "properties": entry.properties, "objectWriteTraceId": entry.trace_id}

@@ -30,6 +30,7 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.clearing import EmptyValues
+    from airflow_provider_hubbatch.core.duplicates import Duplicates
 
 # Columns whose conversion is kept: as many as a sync may write, and not every key that ever comes up.
 _MOST_CONVERTERS: Final = 2_000
@@ -206,12 +207,15 @@ class RowMapping:
         """HubSpot's definition of a property, where it is known."""
         return self._properties.get(name)
 
-    def prepare(self, chunk: Chunk, empty: EmptyValues | None = None) -> list[Input | RowOutcome]:
+    def prepare(
+        self, chunk: Chunk, empty: EmptyValues | None = None, duplicates: Duplicates | None = None
+    ) -> list[Input | RowOutcome]:
         """Make rows ready to send.
 
         :param chunk: of any columns: a property unknown to HubSpot that comes up in a later chunk rejects the rows
             that have a value for it; a column that is gone leaves its property alone.
         :param empty: takes in what the rows have no value for.
+        :param duplicates: takes in which records the rows name.
         :returns: one entry a row, in row order: an input, or the outcome of a row that isn't sent: ``rejected`` with
             every reason, or ``unchanged`` where the row leaves every property alone.
         """
@@ -228,7 +232,9 @@ class RowMapping:
         properties = _properties_by_row([name for _, name in pairs], cells, chunk.length)
         if empty is not None:
             empty.add(chunk, [(*pair, converted) for pair, converted in zip(pairs, cells, strict=True)])
-        keys = identifiers if self._by_record_id else map(_key, identifiers)
+        keys = identifiers if self._by_record_id else list(map(_key, identifiers))
+        if duplicates is not None:
+            duplicates.add(chunk.first_row, keys, properties, refused)
         rows = zip(count(), count(chunk.first_row), given, identifiers, keys, properties, strict=False)
         return [
             Input(row, given_id, identifier, key, written, (chunk, offset))

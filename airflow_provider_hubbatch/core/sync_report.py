@@ -29,6 +29,7 @@ class SyncReport:
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
     :param counts: status -> rows.
     :param rejected_by_category: category -> rejected rows.
+    :param duplicates: rows whose record one of the rows just before them names too, with other values.
     :param cleared: property -> updated rows that emptied it.
     :param not_taken: property -> updated rows of which HubSpot shows another value than the one sent.
     :param rejected: the first 1,000 rejected and unknown outcomes, with their source rows.
@@ -45,6 +46,7 @@ class SyncReport:
     cleared: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = field(default_factory=list)
+    duplicates: int = 0
     requests: int = 0
     retries: int = 0
     rate_limited: int = 0
@@ -90,6 +92,7 @@ class SyncReport:
             **({"rejected_listed": listed} if listed < len(self.rejected) else {}),
             "not_taken": dict(self.not_taken.most_common()),
             "cleared": dict(self.cleared.most_common()),
+            "duplicates": self.duplicates,
             "requests": self.requests,
             "retries": self.retries,
             "rate_limited": self.rate_limited,
@@ -161,7 +164,15 @@ def checked_count_or_share(value: Any, setting: str, *, of: str) -> float:
     )
 
 
-_SUMMED = (*(status.value for status in Status), "rows", "requests", "retries", "rate_limited", "resumed_rows")
+_SUMMED = (
+    *(status.value for status in Status),
+    "rows",
+    "duplicates",
+    "requests",
+    "retries",
+    "rate_limited",
+    "resumed_rows",
+)
 
 
 def combine(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:

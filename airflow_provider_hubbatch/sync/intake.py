@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
+from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Intake:
         self._attempts: dict[int, int] = {}
         self.empty = empty
         self.digest = RowsDigest()
+        self.duplicates = Duplicates()
         self.replayed_rows = 0
 
     def prepare(self, chunk: Chunk) -> Prepared:
@@ -51,7 +53,8 @@ class Intake:
         replayed = chunk.attempts is not None
         if not replayed and not self._mapping.is_checked:
             self._mapping.check_columns(chunk.names, complete=chunk.complete)
-        rows = self._mapping.prepare(chunk, None if replayed else self.empty)
+        # of an earlier run's rows, one that today's rows name too is no surprise
+        rows = self._mapping.prepare(chunk) if replayed else self._mapping.prepare(chunk, self.empty, self.duplicates)
         if self._digests:
             self.digest.add(rows)
         if chunk.attempts is not None:

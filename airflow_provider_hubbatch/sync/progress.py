@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.client.pace import Pace
     from airflow_provider_hubbatch.core.clearing import EmptyValues
+    from airflow_provider_hubbatch.core.duplicates import Duplicates
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sync.engine import Progress
 
@@ -107,6 +108,16 @@ def not_taken_lines(report: SyncReport) -> list[str]:
     counts = [f"{name} in {count:,}" for name, count in report.not_taken.most_common(_REASONS_LOGGED)]
     more = ", ..." if len(report.not_taken) > _REASONS_LOGGED else ""
     return [f"Updated, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
+
+
+def duplicates_lines(duplicates: Duplicates) -> list[str]:
+    """That rows name the same record with other values, and which."""
+    if not duplicates.count:
+        return []
+    named = ", ".join(f"{before:,} and {row:,}" for before, row in duplicates.pairs)
+    named += ", ..." if duplicates.count > len(duplicates.pairs) else ""
+    what = f"{duplicates.count:,} rows name a record that a row near them names too, with other values (rows {named})"
+    return [f"{what}: they are written one after the other, and the last one stays"]
 
 
 def left_alone_lines(empty: EmptyValues) -> list[str]:

@@ -40,6 +40,7 @@ from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
 from airflow_provider_hubbatch.sync.progress import (
     ProgressLog,
     closing_line,
+    duplicates_lines,
     left_alone_lines,
     not_taken_lines,
     rejected_lines,
@@ -595,8 +596,10 @@ class BatchUpdateRun:
                 self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        left_alone = left_alone_lines(self._intake.empty) if self._intake else []
-        for line in [*rejected_lines(self.report), *not_taken_lines(self.report), *left_alone]:
+        noticed = [*rejected_lines(self.report), *not_taken_lines(self.report)]
+        if self._intake is not None:
+            noticed += [*duplicates_lines(self._intake.duplicates), *left_alone_lines(self._intake.empty)]
+        for line in noticed:
             log.warning("%s", line)
 
     def _say_when(self, error: DailyQuotaError) -> None:
@@ -609,6 +612,7 @@ class BatchUpdateRun:
         report, counters = self.report, self._counters
         report.requests, report.retries = counters.requests, counters.retries
         report.rate_limited, report.refused_requests = counters.rate_limited, counters.refused
+        report.duplicates = self._intake.duplicates.count if self._intake else 0
         report.completed_at = _now()
         report.seconds = self._seconds_before + time.monotonic() - self._started
 
