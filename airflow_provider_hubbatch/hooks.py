@@ -14,7 +14,7 @@ from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.error_reply import parse_error
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import HubSpotError, RequestRefusedError
 from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
 
@@ -175,19 +175,20 @@ class HubSpotHook(HttpHook):
 
         :param object_type: ``contacts``, ``2-1234567``, ``p1_pets``, ...
         :param rows: dicts, a DataFrame, ``SqlRows``, a path, ...: whatever the operator takes.
-        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.SyncOptions`.
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.UpdateOptions`.
         :returns: the report; ``report.raise_for_rejected()`` fails if too many rows did.
         :raises HubSpotError: the sync could not be done or not be finished; ``error.report`` says how far it came.
         """
-        return self.start_batch_update(object_type, rows, SyncOptions(**options)).finish()
+        return self.start_sync(object_type, rows, UpdateOptions(**options)).finish()
 
     def iter_batch_update(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
         """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""
-        yield from self.start_batch_update(object_type, rows, SyncOptions(**options))
+        yield from self.start_sync(object_type, rows, UpdateOptions(**options))
 
-    def start_batch_update(self, object_type: str, rows: Any, options: SyncOptions, **run: Any) -> BatchUpdateRun:
+    def start_sync(self, object_type: str, rows: Any, options: UpdateOptions, **run: Any) -> BatchUpdateRun:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
+        :param options: they say which verb.
         :param run: the further parameters of :class:`~airflow_provider_hubbatch.sync.sync.BatchUpdateRun`.
         :raises SettingsError: a setting is wrong.
         """

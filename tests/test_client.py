@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.settings import ConnectionSettings
 from airflow_provider_hubbatch.core.model import Status
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.core.protocol import is_repeatable
 from airflow_provider_hubbatch.exceptions import UnavailableError, UnconfirmedRequestError
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -158,7 +158,7 @@ def seconds_of_a_sync(client: HubSpotClient, simulation: Simulation, cap: int | 
     """How long 50 requests take in simulated time."""
     before = simulation.now()
     rows = [{"id": number, "city": "Ghent"} for number in range(1, 5_001)]
-    options = SyncOptions(preflight=False, requests_per_10_seconds=cap)
+    options = UpdateOptions(preflight=False, requests_per_10_seconds=cap)
     assert BatchUpdateRun(client, "contacts", rows, options).finish().counts == {Status.UPDATED: 5_000}
     return simulation.now() - before
 

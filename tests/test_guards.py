@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import MAX_MESSAGE_CHARACTERS, SettingsError, SyncFailedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -135,7 +135,7 @@ def test_a_source_that_breaks_while_rows_wait_leaves_none_unaccounted(hubspot: H
         yield pd.DataFrame(rows_of(hubspot, 150, phone="1"))
         raise OSError("the disk is gone")
 
-    run = HubSpotHook().start_batch_update("contacts", broken(), SyncOptions(null_values="clear"))
+    run = HubSpotHook().start_sync("contacts", broken(), UpdateOptions(null_values="clear"))
     with pytest.raises(OSError, match="the disk is gone"):
         run.finish()
     assert run.report.summary()["not_sent"] == 150

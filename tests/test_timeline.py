@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -48,7 +48,7 @@ def test_it_is_published_every_ten_seconds() -> None:
     """Not in the first seconds, then by time, each with what is known by then."""
     published: list[dict[str, Any]] = []
     report, clock = SyncReport("contacts"), Clock()
-    live = LiveTimeline(report, SyncOptions(), published.append, clock=clock)
+    live = LiveTimeline(report, UpdateOptions(), published.append, clock=clock)
     live.start(Pace(), total_rows=100)
     ticked(live, report, clock, seconds=35)
     assert [value["summary"]["updated"] for value in published] == [10, 20, 30]
@@ -66,7 +66,7 @@ def test_a_push_that_fails_costs_the_timeline(caplog: pytest.LogCaptureFixture) 
         raise OSError("the metadata database is gone")
 
     report, clock = SyncReport("contacts"), Clock()
-    live = LiveTimeline(report, SyncOptions(), fail, clock=clock)
+    live = LiveTimeline(report, UpdateOptions(), fail, clock=clock)
     with caplog.at_level(logging.WARNING):
         ticked(live, report, clock, seconds=60)
         live.publish()
@@ -75,7 +75,7 @@ def test_a_push_that_fails_costs_the_timeline(caplog: pytest.LogCaptureFixture) 
 
 
 def sync(rows: Any, store: DictStore, **options: Any) -> BatchUpdateRun:
-    return HubSpotHook().start_batch_update("contacts", rows, SyncOptions(**options), this_try=TaskTry(store=store))
+    return HubSpotHook().start_sync("contacts", rows, UpdateOptions(**options), this_try=TaskTry(store=store))
 
 
 def stop_after_the_first(run: BatchUpdateRun) -> None:

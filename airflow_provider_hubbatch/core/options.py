@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.sync_report import checked_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
@@ -21,34 +21,21 @@ _MOST_ROWS = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
-    """How rows become updates; names, defaults and meanings are the operator's.
+    """What every verb's options have; names, defaults and meanings are the operators'.
 
-    :param id_column: the column that names the record.
-    :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
-    :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
-    :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
-    :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
-        first 1,000.
-    :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
-        leave out the rows that the last sync wrote just so, as the file there tells.
-    :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
     :param min_rows: fewer rows fail the sync; rows that are sent again (``RejectedRows``) don't count.
     :param max_rejected: rows that may fail before the sync does: a count or a share.
     :param results_path: a folder for one outcome a row, as JSON lines, on any storage that Airflow reaches.
     :param preflight: check columns and values against the property definitions first.
-    :param validate_only: everything but the update.
+    :param validate_only: everything but the write.
     :param max_in_flight: requests under way at once.
     :param requests_per_10_seconds: cap; ``None``: the connection's, else what HubSpot's replies say.
     :param daily_quota_reserve: calls a day to leave for others: a count (int) or a share of its limit (float).
     """
 
-    id_column: str = "id"
-    id_property: str | None = None
-    properties: Sequence[str] | Mapping[str, str] | None = None
-    null_values: str = "skip"
-    max_cleared: float | None = None
-    skip_unchanged: str | None = None
-    missing_ok: bool = False
+    verb: ClassVar[str]
+    """The verb that takes these."""
+
     min_rows: int | None = None
     max_rejected: float = 0
     results_path: str | None = None
@@ -65,25 +52,66 @@ class SyncOptions:
         """
         checked_count_or_share(self.max_rejected, "max_rejected", of="rows")
         checked_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
-        if self.max_cleared is not None and not (isinstance(self.max_cleared, float) and 0 <= self.max_cleared <= 1):
-            raise SettingsError(
-                f"max_cleared={self.max_cleared!r}: give a share of the rows, a float from 0.0 to 1.0, or None"
-            )
         if self.min_rows is not None and not _is_count(self.min_rows, _MOST_ROWS):
             raise SettingsError(f"min_rows={self.min_rows!r}: give a whole number above 0, or None")
-        for name in ("skip_unchanged", "results_path"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and value.strip()):
-                raise SettingsError(f"{name}={value!r}: give a path or URL as text, or None")
-        self._check_skip_unchanged()
-        for name in ("missing_ok", "preflight", "validate_only"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f"{name}={getattr(self, name)!r}: give True or False")
+        self._check_paths("results_path")
+        self._check_flags("preflight", "validate_only")
         if not _is_count(self.max_in_flight, _MOST_IN_FLIGHT):
             raise SettingsError(
                 f"max_in_flight={self.max_in_flight!r}: give a whole number from 1 to {_MOST_IN_FLIGHT}"
             )
         checked_requests_per_10_seconds(self.requests_per_10_seconds, "requests_per_10_seconds")
+
+    def _check_paths(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                raise SettingsError(f"{name}={value!r}: give a path or URL as text, or None")
+
+    def _check_flags(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name}={getattr(self, name)!r}: give True or False")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOptions(SyncOptions):
+    """How rows become updates.
+
+    :param id_column: the column that names the record.
+    :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
+    :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
+    :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
+    :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
+        first 1,000.
+    :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
+        leave out the rows that the last sync wrote just so, as the file there tells.
+    :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
+    """
+
+    verb: ClassVar[str] = "update"
+
+    id_column: str = "id"
+    id_property: str | None = None
+    properties: Sequence[str] | Mapping[str, str] | None = None
+    null_values: str = "skip"
+    max_cleared: float | None = None
+    skip_unchanged: str | None = None
+    missing_ok: bool = False
+
+    def __post_init__(self) -> None:
+        """As the base's.
+
+        :raises SettingsError: naming the option.
+        """
+        SyncOptions.__post_init__(self)
+        if self.max_cleared is not None and not (isinstance(self.max_cleared, float) and 0 <= self.max_cleared <= 1):
+            raise SettingsError(
+                f"max_cleared={self.max_cleared!r}: give a share of the rows, a float from 0.0 to 1.0, or None"
+            )
+        self._check_paths("skip_unchanged")
+        self._check_skip_unchanged()
+        self._check_flags("missing_ok")
 
     def _check_skip_unchanged(self) -> None:
         """A word that is no path is a slip of the pen: it would become a file in the working directory."""

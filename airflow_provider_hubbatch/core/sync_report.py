@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # What fits an XCom without hurting the metadata database; results_path takes every row.
 MAX_KEPT_OUTCOMES = 1_000
 
+# What a row has become that HubSpot has written.
+WRITTEN = frozenset({Status.UPDATED})
+
 # Rows named in an error's text; the others are in XCom and the result files.
 _ROWS_NAMED = 5
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import Chunk, Input
-    from airflow_provider_hubbatch.core.options import SyncOptions
+    from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.result_names import Parts
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
@@ -89,7 +89,7 @@ class BatchUpdateRun:
         client: HubSpotClient,
         object_type: str,
         rows: Any,
-        options: SyncOptions,
+        options: UpdateOptions,
         *,
         name: str = "outcomes",
         this_try: TaskTry | None = None,

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_hubbatch.core.checkpoint import Checkpoint
 from airflow_provider_hubbatch.core.model import Status
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sync.resume import KEY
@@ -150,8 +150,8 @@ def test_a_retry_keeps_what_an_earlier_try_told(monkeypatch: pytest.MonkeyPatch)
 
     def start(hubspot: ScriptedHubSpot) -> BatchUpdateRun:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection())
-        options = SyncOptions(preflight=False, max_in_flight=1)
-        return HubSpotHook().start_batch_update("contacts", rows, options, this_try=TaskTry(store=store))
+        options = UpdateOptions(preflight=False, max_in_flight=1)
+        return HubSpotHook().start_sync("contacts", rows, options, this_try=TaskTry(store=store))
 
     with customers(300) as hubspot:
         with pytest.raises(SyncStoppedError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sync.tries import TaskTry
@@ -62,8 +62,8 @@ class DictStore:
 def sync(rows: Any, store: DictStore | None, **options: Any) -> BatchUpdateRun:
     """A sync of contacts that has not begun, as the operator starts it."""
     options = {"max_in_flight": 2, **options}
-    return HubSpotHook().start_batch_update(
-        "contacts", rows, SyncOptions(**options), name="update", this_try=TaskTry("a task", 1, store)
+    return HubSpotHook().start_sync(
+        "contacts", rows, UpdateOptions(**options), name="update", this_try=TaskTry("a task", 1, store)
     )
 
 

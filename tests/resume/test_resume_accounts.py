@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SettingsError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -166,7 +166,7 @@ def test_an_account_that_can_not_be_checked_is_not_written_to(
     monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection(portal_id=7))
     hubspot.faults.add(**fault, path=ACCOUNT, count=None)
     with pytest.raises(error) as caught:
-        BatchUpdateRun(impatient_client(), "contacts", rows_of(hubspot.objects("contacts")), SyncOptions()).finish()
+        BatchUpdateRun(impatient_client(), "contacts", rows_of(hubspot.objects("contacts")), UpdateOptions()).finish()
     assert type(caught.value) is error
     assert updates(hubspot) == []
 

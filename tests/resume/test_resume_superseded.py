@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -65,10 +65,10 @@ class Refusing(DictStore):
 def a_sync(rows: Any, store: DictStore, number: int, folder: Path, **options: Any) -> BatchUpdateRun:
     """One try of one task, with result files and a state file in the folder."""
     options |= {"results_path": str(folder / "results"), "skip_unchanged": str(folder / "state"), "max_in_flight": 2}
-    return HubSpotHook().start_batch_update(
+    return HubSpotHook().start_sync(
         "contacts",
         rows,
-        SyncOptions(**options),
+        UpdateOptions(**options),
         name="update",
         this_try=TaskTry("a task", number, store),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch import exceptions
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.exceptions import AuthenticationError, HubSpotError, RequestRefusedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -87,7 +87,7 @@ def test_echoes_of_a_server_that_repeats_all_it_was_sent(
         client = impatient_client(0.05)
         with pytest.raises(HubSpotError) as single:
             client.request("GET", "/crm/v3/owners")
-        run = BatchUpdateRun(client, "contacts", [{"id": "1", "city": "x"}], SyncOptions(preflight=False))
+        run = BatchUpdateRun(client, "contacts", [{"id": "1", "city": "x"}], UpdateOptions(preflight=False))
         with pytest.raises(HubSpotError) as whole:
             run.finish().raise_for_rejected()
     assert proxy.requests

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.core.options import SyncOptions
+from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     HubSpotError,
@@ -312,7 +312,7 @@ def test_secrecy_of_exceptions_and_unmasked_logs(
         rows = [{"id": one, "firstname": VALUE, "plan": BAD_VALUE if one == ids[0] else "pro"} for one in ids]
         client = impatient_client(0.2)
         with pytest.raises(kind) as caught:
-            BatchUpdateRun(client, "contacts", rows, SyncOptions(preflight=False)).finish().raise_for_rejected()
+            BatchUpdateRun(client, "contacts", rows, UpdateOptions(preflight=False)).finish().raise_for_rejected()
     minted = client.redactor.secrets
     secrets = [*SECRETS, *minted]
     texts = texts_of(caught.value)

@@ -107,7 +107,7 @@ def _texts(values: dict[str, str | None]) -> dict[str, str]:
 
 def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> Any:
     """A sync that has not begun, as the operator starts it, but of little patience."""
-    from airflow_provider_hubbatch.core.options import SyncOptions
+    from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
     from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sync.resume import Checkpoints
@@ -117,10 +117,10 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> A
     policy = RetryPolicy(backoff_base_seconds=0.02, backoff_cap_seconds=0.1, window_seconds=0.1)
     hook = HubSpotHook(CONNECTION)
     hook._client = hook._new_client(hook._read_settings(), policy)
-    sync = hook.start_batch_update(
+    sync = hook.start_sync(
         trouble.object_type,
         [row.given for row in trouble.rows],
-        SyncOptions(**options),
+        UpdateOptions(**options),
         name="sync",
         this_try=this_try,
     )

@@ -339,6 +339,12 @@ with DAG("wrong", schedule=None, default_args={"retries": 2, "retry_delay": time
         Noted(task_id=f"wrong_{number}", **{**@where@, "rows": @good@, setting: eval(value)})
 """
 
+OUTRIGHT = {"min_rows", "max_rejected", "preflight", "validate_only", "max_in_flight", "requests_per_10_seconds"} | {
+    "daily_quota_reserve",
+    "max_cleared",
+    "missing_ok",
+}
+
 
 @every_verb
 @pytest.mark.airflow
@@ -346,15 +352,29 @@ def test_a_wrong_setting_is_named_before_anything_is_written(
     verb: Verb, run_dag: RunDag, hubspot: HubSpotSandbox, failures: TaskRecord
 ) -> None:
     """Each wrong setting fails its task at the first try, named in the message, before anything is sent."""
-    run_dag(source_of(verb, WRONG_SETTINGS, failures, wrong=list(verb.wrong), good=verb.rows(range(1, 3))))
+    wrong = [one for one in verb.wrong if one[0] not in OUTRIGHT]
+    run_dag(source_of(verb, WRONG_SETTINGS, failures, wrong=wrong, good=verb.rows(range(1, 3))))
     told = {}
-    for number, (setting, value, word) in enumerate(verb.wrong):
+    for number, (setting, value, word) in enumerate(wrong):
         noted = failures.of(f"wrong_{number}")
         if [one["class"] for one in noted] != ["AirflowFailException"] or word not in noted[0]["message"]:
             told[f"{setting}={value}"] = noted
     assert told == {}
     # what is wrong with columns is told together with what HubSpot's definitions say of them
     assert {request.path.rpartition("/")[0] for request in hubspot.requests} <= {"/crm/properties/2026-03"}
+
+
+@every_verb
+@pytest.mark.airflow
+def test_a_wrong_setting_that_is_not_templated_fails_the_dag_file(verb: Verb) -> None:
+    """What can't be otherwise when the task runs is told when the DAG is read; a template's value isn't known there."""
+    from airflow_provider_hubbatch import operators
+
+    make = getattr(operators, verb.operator)
+    for setting, value, word in (one for one in verb.wrong if one[0] in OUTRIGHT):
+        with pytest.raises(SettingsError, match=word):
+            make(task_id="wrong", **{**verb.where, "rows": [], setting: eval(value)})
+    make(task_id="right", **{**verb.where, "rows": "{{ params.path }}", "results_path": "{{ params.folder }}"})
 
 
 TEMPLATED = """
