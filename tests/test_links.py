@@ -127,9 +127,9 @@ def test_links_are_kept_whatever_becomes_of_the_task(run_dag: RunDag, sandbox: H
 
 @pytest.mark.airflow
 @pytest.mark.versions
-def test_the_sync_link_leads_to_the_task_s_own_tab(run_dag: RunDag, sandbox: HubSpotSandbox) -> None:
+def test_the_sync_link_leads_to_the_task_s_own_tab(run_dag: RunDag, sandbox: HubSpotSandbox, tmp_path: Any) -> None:
     """Of a mapped instance too, with the run id encoded; none in Airflow 3.0, which has no such tab."""
-    result = run_dag(LINKED)
+    result = run_dag(LINKED.replace("@folder@", str(tmp_path)))
     run = quote(result.run_id, safe="")
     expected = f"/dags/linked/runs/{run}/tasks/good/plugin/hubspot-sync" if HubSpotSyncsPlugin.external_views else ""
     assert result.xcom("good", "_link_SyncLink") == expected
