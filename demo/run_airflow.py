@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
+from demo.airflow_home import airflow_environment
 from demo.setting import EXAMPLE_DAGS, REPOSITORY, seeded_setting
+from demo.shop import ORDERS, Shop, seed_orders
 from demo.standalone import Standalone, free_port
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo.setting import Setting
+
 FOLDER = REPOSITORY / ".airflow"
+DEMO_DAGS = REPOSITORY / "demo" / "dags"
 AIRFLOW_PORT = 8080
 SANDBOX_PORT = 8765
+
+# The example of PostgreSQL runs only where there is a server: this is its connection, from the shell.
+POSTGRES = "AIRFLOW_CONN_WAREHOUSE_POSTGRES"
+POSTGRES_EXAMPLE = "example_postgres_to_crm.py"
 
 
 def main() -> int:
@@ -23,22 +40,65 @@ def main() -> int:
         signal.signal(number, lambda *_: told_to_end.set())
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    with seeded_setting(FOLDER, port=free_or(SANDBOX_PORT), latency_ms=(150, 350)) as setting:
-        print(f"Starting Airflow (about half a minute; its log: {FOLDER.name}/home/standalone.log) ...", flush=True)
-        home = FOLDER / "home"
-        airflow = Standalone(home, EXAMPLE_DAGS, setting.connections, port=free_or(AIRFLOW_PORT), stop=told_to_end)
-        with airflow:
+    latency_ms = (150, 350)  # HubSpot takes about this long for a batch of 100 (seen in public traces)
+    with seeded_setting(FOLDER, port=free_or(SANDBOX_PORT), latency_ms=latency_ms) as setting:
+        setting.sandbox.add_records("deals", ORDERS)
+        for record_id in seed_orders(setting.warehouse):
+            setting.sandbox.archive("deals", record_id)
+        dags = linked_dags(FOLDER / "dags")
+        print("Giving this Airflow a past (about half a minute) ...", flush=True)
+        if not told_to_end.is_set() and not made_past(dags, setting):
+            print(f"It has none; why: {FOLDER.name}/home/history.log", flush=True)
+        shop = Shop(setting.warehouse, told_to_end)
+        print(f"Starting Airflow (as long again; its log: {FOLDER.name}/home/standalone.log) ...", flush=True)
+        with Standalone(FOLDER / "home", dags, postgres(), port=free_or(AIRFLOW_PORT), stop=told_to_end) as airflow:
             if not told_to_end.is_set():
-                print(
-                    f"\n  Airflow        {airflow.url}   (no password: everybody is an admin, on this machine only)"
-                    f"\n  Local HubSpot  {setting.sandbox.url}   (what it holds, and every request)"
-                    f"\n  Warehouse      {setting.warehouse.relative_to(REPOSITORY)}   (SQLite)"
-                    "\n\n  Open a DAG, press Trigger, look at the XComs of update_contacts. Ctrl-C ends both.\n",
-                    flush=True,
-                )
+                shop.start()
+                print(welcome(airflow, setting), flush=True)
             told_to_end.wait()
             print("Ending Airflow ...", flush=True)
     return 0
+
+
+def welcome(airflow: Standalone, setting: Setting) -> str:
+    """Where everything is, and what to look at first."""
+    return f"""
+  Airflow        {airflow.url}   (no password: everybody is an admin, on this machine only)
+  All syncs      {airflow.url}/plugin/hubspot-syncs   (their past is made up; what you trigger is real)
+  Local HubSpot  {setting.sandbox.url}   (what it holds, and every request)
+  Warehouse      {setting.warehouse.relative_to(REPOSITORY)}   (SQLite)
+
+  Trigger shop_orders_to_hubspot, and watch the tab "Sync" of its task update_deals. Ctrl-C ends everything.
+"""
+
+
+def linked_dags(folder: Path) -> Path:
+    """A DAGs folder with the examples that can run here, and the demo's own DAG."""
+    folder.mkdir()
+    for path in sorted([*EXAMPLE_DAGS.glob("*.py"), *DEMO_DAGS.glob("*.py")]):
+        if path.name != POSTGRES_EXAMPLE or postgres():
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def postgres() -> dict[str, str]:
+    """The connection to a PostgreSQL server, where the shell has one and its provider is installed."""
+    there = POSTGRES in os.environ and importlib.util.find_spec("airflow.providers.postgres") is not None
+    return {POSTGRES: os.environ[POSTGRES]} if there else {}
+
+
+def made_past(dags: Path, setting: Setting) -> bool:
+    """Fill Airflow's database; whether that worked."""
+    home = FOLDER / "home"
+    environment = airflow_environment(home, dags)
+    prefix = "AIRFLOW_CONN_"
+    connections = {name.removeprefix(prefix).lower(): text for name, text in setting.connections.items()}
+    command = [sys.executable, "-m", "demo.history", str(dags), json.dumps(connections)]
+    with (home / "history.log").open("wb") as log:
+        ended = subprocess.run(  # noqa: S603 - our own program
+            command, env=environment, cwd=REPOSITORY, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
+        )
+    return ended.returncode == 0
 
 
 def free_or(port: int) -> int:

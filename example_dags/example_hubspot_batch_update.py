@@ -10,6 +10,7 @@ Connections: `warehouse` (a SQLite database with the table `customers`) and `hub
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from contextlib import closing
 from typing import Any
@@ -18,6 +19,8 @@ from airflow.providers.sqlite.hooks.sqlite import SqliteHook
 from airflow.sdk import dag, task
 
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+
+log = logging.getLogger(__name__)
 
 # XCom `results` has every outcome of up to 1,000 rows; what is over waits for the next run
 CHANGED = """
@@ -80,9 +83,9 @@ def example_hubspot_batch_update() -> None:
         for outcome in rejected:
             by_reason[outcome["category"]].append(outcome)
         for reason, outcomes in by_reason.items():
-            print(f"{len(outcomes)} x {reason}")
+            log.warning("%d x %s", len(outcomes), reason)
             for outcome in outcomes:
-                print(f"  {outcome['id']}: {outcome['message']}")
+                log.warning("  %s: %s", outcome["id"], outcome["message"])
         return {reason: len(outcomes) for reason, outcomes in by_reason.items()}
 
     @task

@@ -9,11 +9,14 @@ Connections: `warehouse` (a SQLite database with the table `customers`) and `hub
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.sdk import dag, task
 
 from airflow_provider_hubbatch.sources import SqlRows
+
+log = logging.getLogger(__name__)
 
 LOYAL = "SELECT hubspot_id, plan FROM customers WHERE hubspot_id IS NOT NULL AND revenue > 1000 ORDER BY hubspot_id"
 
@@ -39,7 +42,7 @@ def example_taskflow_hook() -> None:
             skip_unchanged="hubspot",
         )
         for outcome in report.rejected:
-            print(outcome.row, outcome.category, outcome.message)
+            log.warning("row %s: %s, %s", outcome.row, outcome.category, outcome.message)
         report.raise_for_rejected(max_rejected=0.05)
         return report.summary()
 

@@ -8,7 +8,7 @@ import * as model from "./model.js";
 import { calm, scrollingTable, stateChip, stateWord } from "./parts.js";
 import { rowsTable } from "./rows.js";
 
-const REFRESH_SECONDS = 10;
+const REFRESH_SECONDS = 5;
 
 const given = airflow.parameters();
 const main = document.querySelector("main");
