@@ -19,8 +19,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.verbs.oracle import Records, Seen, Try, lies
+from tests.verbs.oracle import lies
 from tests.verbs.trouble import Ending, Trouble, draw
+from tests.verbs.truth import Records, Seen, Try
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def run(trouble: Trouble, folder: Path) -> Seen:
             ending = trouble.endings[len(tries)] if len(tries) < len(trouble.endings) else None
             if len(tries) == MAX_TRIES - 1:
                 sandbox.faults.clear()
-            one, report = _try(trouble, options, sandbox, store, ending)
+            one, report = _try(trouble, options, sandbox, store, ending, number=len(tries) + 1)
             tries.append(one)
             if one.ending in ("done", "SystematicRefusalError") or len(tries) == MAX_TRIES:
                 break
@@ -80,13 +81,19 @@ def _records(sandbox: HubSpotSandbox, trouble: Trouble, *, archived: bool = Fals
 
 
 def _try(
-    trouble: Trouble, options: dict[str, Any], sandbox: HubSpotSandbox, store: DictStore, ending: Ending | None
+    trouble: Trouble,
+    options: dict[str, Any],
+    sandbox: HubSpotSandbox,
+    store: DictStore,
+    ending: Ending | None,
+    *,
+    number: int,
 ) -> tuple[Try, Any]:
     from airflow_provider_hubbatch.exceptions import HubSpotError
 
     changes = sandbox._portal.store.recent_changes
     seen_requests, seen_changes = len(sandbox.requests), len(changes)
-    sync, how = _sync(trouble, options, _KillableStore(store)), "done"
+    sync, how = _sync(trouble, options, _KillableStore(store), number), "done"
     try:
         with _ended(ending, sync, sandbox):
             for _ in sync:
@@ -105,7 +112,7 @@ def _texts(values: dict[str, str | None]) -> dict[str, str]:
     return {name: value or "" for name, value in values.items()}
 
 
-def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> Any:
+def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, number: int) -> Any:
     """A sync that has not begun, as the operator starts it, but of little patience."""
     from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
@@ -113,7 +120,7 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore) -> A
     from airflow_provider_hubbatch.sync.resume import Checkpoints
     from airflow_provider_hubbatch.sync.tries import TaskTry
 
-    this_try = TaskTry("a task", 1, store)
+    this_try = TaskTry("a task", number, store)
     policy = RetryPolicy(backoff_base_seconds=0.02, backoff_cap_seconds=0.1, window_seconds=0.1)
     hook = HubSpotHook(CONNECTION)
     hook._client = hook._new_client(hook._read_settings(), policy)
