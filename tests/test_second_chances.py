@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_hubbatch.core.protocol import MAX_REQUEST_BYTES
 from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -224,3 +225,60 @@ def test_an_extract_that_was_stopped_is_not_sent_by_the_next_run(hubspot: HubSpo
     (only,) = [one for one in outcomes_in(tmp_path / "2") if one.get("category") != "CLEARING_STOPPED"]
     assert only["id"] == "999999999"
     assert update(RejectedRows(str(tmp_path), latest=True), tmp_path / "3")["rows"] == 1
+
+
+# --- a look before the leap ---------------------------------------------------------------------------------------
+
+
+def test_a_look_before_the_leap_shows_what_would_change(
+    hubspot: HubSpotSandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With validate_only and a comparison, files have HubSpot's value and the new one; summary and log have counts."""
+    update([{"id": "1", "city": "Ghent", "phone": "1"}, {"id": "2", "city": "Ypres", "phone": "2"}], tmp_path / "0")
+    rows = [
+        {"id": "1", "city": "Bruges", "phone": "1"},
+        {"id": "2", "city": "Ypres", "phone": "2"},
+        {"id": "3", "city": "Ostend", "phone": "3"},
+        {"id": "999999999", "city": "Ghent", "phone": "4"},
+        {"id": "x", "city": "Ghent", "phone": "4"},
+    ]
+    hubspot.forget_requests()
+    with caplog.at_level("INFO"):
+        summary = update(rows, tmp_path / "1", validate_only=True, skip_unchanged="hubspot")
+    assert not any("/batch/update" in request.path for request in hubspot.requests)
+    found = [(one["status"], one.get("changes")) for one in outcomes_in(tmp_path / "1")]
+    old = hubspot.objects("contacts")["3"]["properties"].get
+    assert found[:3] == [
+        ("not_sent", {"city": ["Ghent", "Bruges"]}),
+        ("unchanged", {}),
+        ("not_sent", {"city": [old("city"), "Ostend"], "phone": [old("phone"), "3"]}),
+    ]
+    assert found[4] == ("rejected", None)
+    assert summary["changes"] == {"city": 2, "phone": 1}
+    assert "Would change city in 2, phone in 1" in caplog.text
+    assert "Bruges" not in caplog.text
+
+
+def test_a_look_shows_no_values_in_xcoms(hubspot: HubSpotSandbox) -> None:
+    """What HubSpot has is in the result files alone."""
+    report = HubSpotHook().batch_update(
+        "contacts", [{"id": "1", "city": "Bruges"}], validate_only=True, skip_unchanged="hubspot"
+    )
+    (outcome,) = report.outcomes or []
+    assert outcome.changes is not None
+    assert "Bruges" not in json.dumps([report.results(), report.rejected_entries(), report.summary()])
+
+
+# --- large rows ---------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_too_large_goes_in_parts(hubspot: HubSpotSandbox) -> None:
+    """Long values make a batch smaller; a row that is too large alone is rejected, and nothing of it is sent."""
+    rows: list[dict[str, Any]] = [{"id": str(n), "city": "x" * 300_000} for n in range(1, 61)]
+    rows[30]["city"] = "y" * 9_000_000
+    report = HubSpotHook().batch_update("contacts", rows)
+    assert report.summary()["updated"] == 59
+    assert [(one.row, one.category) for one in report.rejected] == [(30, "TOO_LARGE")]
+    sizes = [len(request.body) for request in hubspot.requests if "/batch/update" in request.path]
+    assert max(sizes) <= MAX_REQUEST_BYTES
+    assert len(sizes) < 10

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.core.protocol import decode, entries_of, text_of, word_of
+from airflow_provider_hubbatch.core.protocol import MAX_REQUEST_BYTES, decode, entries_of, text_of, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -122,6 +122,7 @@ OBJECT_NOT_FOUND = "OBJECT_NOT_FOUND"
 # The message of a reply that is a page of a proxy, a firewall or a gateway, or half of one of HubSpot's.
 NOT_JSON = "the reply's body is no JSON object"
 
+TOO_LARGE = ErrorReply("TOO_LARGE", f"the row alone is a request of more than {MAX_REQUEST_BYTES:,} bytes: not sent")
 NO_REPLY = ErrorReply("NO_REPLY", "no reply")
 NO_ANSWER = ErrorReply("NO_ANSWER", "HubSpot's replies name neither the record nor an error")
 

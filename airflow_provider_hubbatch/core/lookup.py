@@ -15,7 +15,7 @@ from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead,
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
 
@@ -111,6 +111,11 @@ def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: Lookup) -> d
 def resolved(item: Input, record: Record, properties: Mapping[str, str]) -> Input:
     """The input, addressed by record id."""
     return Input(item.row, item.given_id, record.id, order_key(record.id), properties, item.source)
+
+
+def list_changes(item: Input, record: Record, names: Iterable[str]) -> dict[str, tuple[str | None, str]]:
+    """What HubSpot has and what the input would make of it, by property: ``(old, new)``."""
+    return {name: (_text(record.properties.get(name)) or None, item.properties[name]) for name in names}
 
 
 def changed_properties(lookup: Lookup, item: Input, record: Record) -> dict[str, str]:

@@ -127,6 +127,7 @@ class RowOutcome(NamedTuple):
     :param correlation_id: HubSpot's id of the refusing reply: what its support asks for.
     :param values: the source row, for rejected and unknown outcomes.
     :param not_taken: of an updated row, the properties that HubSpot's reply shows with another value than the one sent.
+    :param changes: in a look before the leap: property -> HubSpot's value, and the one that would be sent.
     :param attempts: how often this row was sent again, out of an earlier run's result files.
     :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
     """
@@ -142,6 +143,7 @@ class RowOutcome(NamedTuple):
     values: Mapping[str, Any] | None = None
     not_taken: tuple[str, ...] = ()
     attempts: int | None = None
+    changes: Mapping[str, tuple[str | None, str]] | None = None
     cleared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -155,6 +157,11 @@ class RowOutcome(NamedTuple):
             outcome["attempts"] = self.attempts
         if self.not_taken:
             outcome["not_taken"] = list(self.not_taken)
+        if self.changes is not None:
+            outcome["changes"] = {
+                encodable(name): [old if old is None else encodable(old), new]
+                for name, (old, new) in self.changes.items()
+            }
         if self.values is not None:
             outcome["values"], cut = json_row(self.values)
             if cut:

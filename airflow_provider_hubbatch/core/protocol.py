@@ -24,6 +24,8 @@ DEFAULT_API_VERSION = "2026-03"
 
 # HubSpot: "The maximum number of inputs supported in a batch is 100" (its own 400; docs, Using object APIs)
 MAX_BATCH_INPUTS = 100
+# HubSpot's limit of a request's size is unknown; many gateways refuse bodies above 10 MB.
+MAX_REQUEST_BYTES = 8_000_000
 
 # Names of object types as HubSpot has them: contacts, 0-1, 2-1234567, p1_pets. Nothing else may become a path.
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")

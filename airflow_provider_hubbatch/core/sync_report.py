@@ -32,6 +32,7 @@ class SyncReport:
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
     :param counts: status -> rows.
     :param rejected_by_category: category -> rejected rows.
+    :param changes: in a look before the leap: property -> rows that would change it.
     :param duplicates: rows whose record one of the rows just before them names too, with other values.
     :param cleared: property -> updated rows that emptied it.
     :param not_taken: property -> updated rows of which HubSpot shows another value than the one sent.
@@ -49,6 +50,7 @@ class SyncReport:
     cleared: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = field(default_factory=list)
+    changes: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
     requests: int = 0
     retries: int = 0
@@ -72,6 +74,8 @@ class SyncReport:
             self.rejected_by_category[outcome.category or "UNKNOWN_ERROR"] += 1
         if outcome.not_taken:
             self.not_taken.update(outcome.not_taken)
+        if outcome.changes:
+            self.changes.update(outcome.changes.keys())
         if outcome.cleared:
             self.cleared.update(outcome.cleared)
         if outcome.status in (Status.REJECTED, Status.UNKNOWN) and len(self.rejected) < MAX_KEPT_OUTCOMES:
@@ -96,6 +100,7 @@ class SyncReport:
             "not_taken": dict(self.not_taken.most_common()),
             "cleared": dict(self.cleared.most_common()),
             "duplicates": self.duplicates,
+            **({"changes": dict(self.changes.most_common())} if self.changes else {}),
             "requests": self.requests,
             "retries": self.retries,
             "rate_limited": self.rate_limited,

@@ -49,12 +49,12 @@ def list_rejected(outcomes: Iterable[RowOutcome]) -> list[dict[str, Any]]:
 
 
 def list_results(outcomes: Iterable[RowOutcome]) -> list[dict[str, Any]]:
-    """All of these outcomes, without their source rows; messages are shortened until they fit an XCom.
+    """All of these outcomes, without rows' values; messages are shortened until they fit an XCom.
 
     :param outcomes: as many as the XCom ``results`` may have.
     """
     entries: list[dict[str, Any]] = []
-    whole = [outcome._replace(values=None).as_dict() for outcome in outcomes]
+    whole = [outcome._replace(values=None, changes=None).as_dict() for outcome in outcomes]
     for length in _MESSAGE_LENGTHS:
         entries = [_shortened(entry, length) for entry in whole]
         if sum(map(_size, entries)) <= MAX_BYTES:

@@ -17,13 +17,14 @@ from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_r
 from airflow_provider_hubbatch.core.batching import Lanes
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.echo import not_taken
-from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, TOO_LARGE
 from airflow_provider_hubbatch.core.explain import fatal_error, quota_error, settings_error, systematic_error
 from airflow_provider_hubbatch.core.learned import Learned
 from airflow_provider_hubbatch.core.lookup import (
     LookupJob,
     LookupQueue,
     changed_properties,
+    list_changes,
     resolved,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
@@ -261,9 +262,12 @@ class Sync:
 
     def _queue(self, item: Input) -> None:
         if self._plan.validate_only:
-            self._outcomes.append(self._not_sent(item, category="VALIDATE_ONLY", message="would be sent"))
+            self._would_send(item)
         else:
             self._lanes.add(item)
+
+    def _would_send(self, item: Input, **what: Any) -> None:
+        self._outcomes.append(self._not_sent(item, category="VALIDATE_ONLY", message="would be sent", **what))
 
     # --- requests out ------------------------------------------------------------------------------------------
 
@@ -280,14 +284,29 @@ class Sync:
             job = self._next_job()
             if job is None:
                 continue
+            request = self._request(job)
             if isinstance(job, _Update):
+                if len(request.body or b"") > protocol.MAX_REQUEST_BYTES:
+                    self._divide(job)
+                    continue
                 self._uncertain.update(item.row for item in job.group.inputs)
             self._dispatcher.send(
-                self._request(job),
+                request,
                 job,
                 reads=isinstance(job, (LookupJob, _ReadDefinitions)),
                 suspected=isinstance(job, _Update) and job.suspected,
             )
+
+    def _divide(self, job: _Update) -> None:
+        """What is too large for one request goes in two; a row that is so alone is rejected."""
+        group = job.group
+        if len(group.inputs) == 1:
+            self._reject(group.inputs[0], TOO_LARGE)
+        middle = len(group.inputs) // 2
+        parts = [group.inputs[:middle], group.inputs[middle:]] if middle else []
+        # what was learned of the others is not worth keeping here: they are sought anew
+        parts.append(group.suspects + group.aside)
+        self._todo[:0] = [_Update(isolation.Group(part), job.resent, job.suspected) for part in parts if part]
 
     def _has_work(self) -> bool:
         return bool(self._todo) or self._has_lookup() or self._has_batch()
@@ -454,11 +473,16 @@ class Sync:
         properties = item.properties
         if lookup.compare and not self._lanes.has(key) and self._written.get(key, 0) <= number:
             properties = changed_properties(lookup, item, record)
-        if properties:
-            self._open[item.row] = found = resolved(item, record, properties)
-            self._queue(found)
+        known: dict[str, Any] = {"record_id": record.id, "updated_at": record.updated_at}
+        if lookup.compare and self._plan.validate_only:
+            known["changes"] = list_changes(item, record, properties)
+        if not properties:
+            self._outcomes.append(_outcome(item, Status.UNCHANGED, **known))
+        elif self._plan.validate_only:
+            self._would_send(item, **known)
         else:
-            self._outcomes.append(_outcome(item, Status.UNCHANGED, record_id=record.id, updated_at=record.updated_at))
+            self._open[item.row] = found = resolved(item, record, properties)
+            self._lanes.add(found)
 
     # --- updates -----------------------------------------------------------------------------------------------
 

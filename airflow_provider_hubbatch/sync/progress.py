@@ -23,6 +23,7 @@ LOG_EVERY_SECONDS = 10.0
 
 _REASONS_LOGGED = 5
 _COLUMNS_LOGGED = 20
+_CHANGES_LOGGED = 3
 
 
 class ProgressLog:
@@ -118,6 +119,13 @@ def duplicates_lines(duplicates: Duplicates) -> list[str]:
     named += ", ..." if duplicates.count > len(duplicates.pairs) else ""
     what = f"{duplicates.count:,} rows name a record that a row near them names too, with other values (rows {named})"
     return [f"{what}: they are written one after the other, and the last one stays"]
+
+
+def changes_line(report: SyncReport) -> str:
+    """What a look before the leap would change most."""
+    counts = [f"{name} in {count:,}" for name, count in report.changes.most_common(_CHANGES_LOGGED)]
+    more = ", ..." if len(report.changes) > _CHANGES_LOGGED else ""
+    return f"Would change {', '.join(counts)}{more}" if counts else "Would change nothing"
 
 
 def left_alone_lines(empty: EmptyValues) -> list[str]:

@@ -39,6 +39,7 @@ from airflow_provider_hubbatch.sync.engine import Plan, Sync
 from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
 from airflow_provider_hubbatch.sync.progress import (
     ProgressLog,
+    changes_line,
     closing_line,
     duplicates_lines,
     left_alone_lines,
@@ -596,6 +597,8 @@ class BatchUpdateRun:
                 self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
+        if self._options.validate_only and self._options.skip_unchanged == COMPARE_WITH_HUBSPOT:
+            log.info("%s", changes_line(self.report))
         noticed = [*rejected_lines(self.report), *not_taken_lines(self.report)]
         if self._intake is not None:
             noticed += [*duplicates_lines(self._intake.duplicates), *left_alone_lines(self._intake.empty)]
