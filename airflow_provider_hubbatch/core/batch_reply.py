@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 class Record(NamedTuple):
     """One object of a reply's ``results``; only ``id`` is sure to be there.
 
+    :param updated_at: ISO 8601, as it came; so the other times.
     :param trace_id: ``objectWriteTraceId``, usually absent.
+    :param archived_at: of an archived record.
+    :param is_new: of an upsert: whether it has made the record; ``None``: it doesn't say.
     """
 
     id: str
     properties: Mapping[str, Any]
     updated_at: str | None = None
     trace_id: str | None = None
+    created_at: str | None = None
+    archived_at: str | None = None
+    is_new: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class BatchReply:
     """A 2xx reply to a batch request, as far as it makes sense.
 
     :param status: ``COMPLETE``, ``PENDING``, ``PROCESSING``, ``CANCELED``; ``None`` where it is left out.
+    :param started_at: when HubSpot began and ended its work, by its own clock, ISO 8601; so ``completed_at``.
     :param errors: of single records; each has the reply's correlation id, which only a header tells.
     :param makes_sense: ``False`` for a body that is no JSON object.
     :param correlation_id: HubSpot's id of the reply.
@@ -41,6 +48,8 @@ class BatchReply:
     errors: tuple[ErrorReply, ...] = ()
     makes_sense: bool = True
     correlation_id: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
 
     @property
     def confirms(self) -> bool:
@@ -59,6 +68,8 @@ def parse_batch_reply(reply: Reply | None) -> BatchReply:
         results=tuple(_records(data.get("results"))),
         errors=tuple(parse_error_entry(entry, reply) for entry in entries_of(data.get("errors"))),
         correlation_id=reply.correlation_id,
+        started_at=text_of(data.get("startedAt")),
+        completed_at=text_of(data.get("completedAt")),
     )
 
 
@@ -66,6 +77,7 @@ def _records(results: Any) -> Iterable[Record]:
     for entry in entries_of(results):
         record_id, properties = entry.get("id"), entry.get("properties")
         updated_at, trace_id = entry.get("updatedAt"), entry.get("objectWriteTraceId")
+        created_at, archived_at, is_new = entry.get("createdAt"), entry.get("archivedAt"), entry.get("new")
         if type(record_id) is not str or not record_id:
             record_id = text_of(record_id)
             if record_id is None:
@@ -75,4 +87,7 @@ def _records(results: Any) -> Iterable[Record]:
             properties if type(properties) is dict else {},
             updated_at if type(updated_at) is str else None,
             None if trace_id is None else text_of(trace_id),
+            created_at if type(created_at) is str else None,
+            archived_at if type(archived_at) is str else None,
+            is_new if type(is_new) is bool else None,
         )

@@ -35,6 +35,11 @@ _CONFLICT = re.compile(r"CONFLICT|UNIQUE|DUPLICATE|ALREADY", re.IGNORECASE)
 _LACKING = re.compile(r"MISSING|REQUIRED", re.IGNORECASE)
 
 
+# How a conflict's message ends, and under which name a context may tell the same.
+_EXISTING_ID = re.compile(r"(?i)\bexisting ID: ?([0-9]{1,19})\b")
+_EXISTING = ("existingId", "existingObjectId")
+
+
 @dataclass(frozen=True, slots=True)
 class PropertyError:
     """One entry of a refusal about a property's value.
@@ -73,6 +78,7 @@ class ErrorReply:
     :param trace_ids: ``context.objectWriteTraceId``.
     :param coordinates: ``context.missingObjectPropertyValueCoordinates`` as they came: each ends with a colon and a
         value of ``idProperty`` that no record has. A value may hold colons itself: compare with what was sent.
+    :param existing_id: of a conflict: the id of the record that is in the way, where it is told.
     :param properties: what it says of single properties.
     :param scopes: those that a 403 says are required.
     :param retry_after: the ``Retry-After`` header as it came.
@@ -88,6 +94,7 @@ class ErrorReply:
     ids: frozenset[str] = frozenset()
     trace_ids: frozenset[str] = frozenset()
     coordinates: tuple[str, ...] = ()
+    existing_id: str | None = None
     properties: tuple[PropertyError, ...] = ()
     scopes: tuple[str, ...] = ()
     retry_after: str | None = None
@@ -159,6 +166,7 @@ def parse_error_entry(data: dict[str, Any], reply: Reply, fallback_category: str
         ids=frozenset(_texts(contexts, "ids", "id")),
         trace_ids=frozenset(_texts(contexts, "objectWriteTraceId", "objectWriteTraceIds")),
         coordinates=tuple(_texts(contexts, "missingObjectPropertyValueCoordinates")),
+        existing_id=_existing_id([data, *details], contexts),
         properties=properties,
         scopes=_scopes([data, *details], contexts),
         retry_after=reply.header("retry-after"),
@@ -170,6 +178,13 @@ def _reasons(details: Iterable[dict[str, Any]]) -> str:
     """The words of the details, where the error itself has none (2026-09)."""
     reasons = dict.fromkeys(filter(None, (text_of(detail.get("message")) for detail in details)))
     return "; ".join(itertools.islice(reasons, _REASONS_JOINED))
+
+
+def _existing_id(places: list[dict[str, Any]], contexts: list[Any]) -> str | None:
+    """The one record that a conflict is about: told under a name, else in a sentence."""
+    named = {one for one in _texts(contexts, *_EXISTING) if one.isascii() and one.isdigit()}
+    told = named or {match[1] for text in _texts(places, "message") for match in _EXISTING_ID.finditer(text)}
+    return told.pop() if len(told) == 1 else None
 
 
 def _scopes(places: list[dict[str, Any]], contexts: list[Any]) -> tuple[str, ...]:
