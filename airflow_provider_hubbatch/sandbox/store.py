@@ -242,7 +242,7 @@ class Store:
         :param at: Its time; ``None``: now.
         """
         table.last_id += 1
-        while record_id is None and str(table.last_id) in table.records:
+        while record_id is None and (str(table.last_id) in table.records or str(table.last_id) in table.merged):
             table.last_id += 1
         at = at or timestamp(self._now())
         record = Record(record_id or str(table.last_id), dict(properties), at, at)

@@ -29,6 +29,13 @@ def test_seeded_records_are_believable_and_repeatable() -> None:
     assert len({shown["properties"]["firstname"] for shown in first.values()}) > 10
 
 
+def test_a_merged_id_is_no_new_records_id() -> None:
+    """An id that was merged away goes on to mean the surviving record, whatever is made later."""
+    sandbox = HubSpotSandbox(records={"contacts": [{"id": "3"}, {"id": "4"}]})
+    sandbox.merge("contacts", "3", "4")
+    assert sandbox.add_records("contacts", [{"city": "Gent"}, {"city": "Lille"}]) == ["5", "6"]
+
+
 @pytest.mark.parametrize("object_type", ["contacts", "companies", "deals", "tickets", "pets"])
 def test_seeded_records_pass_their_own_checks(object_type: str) -> None:
     """Every seeded value is one that HubSpot would take."""
