@@ -75,6 +75,8 @@ def _rejected(truth: Truth, number: int, row: MadeRow) -> str | None:
         return _rightly_conflicts(truth, number, row)
     if truth.verb != "upsert" and (truth.record_of(row) is None or _denied(truth, number)):
         return None
+    if truth.verb == "archive" and _archived_before(truth, number):
+        return None if not truth.options.get("missing_ok") else "missing_ok is on"
     return "nothing is wrong with it"
 
 
@@ -101,6 +103,12 @@ def _denied(truth: Truth, number: int) -> bool:
     return denials.count(True) > 1
 
 
+def _archived_before(truth: Truth, number: int) -> bool:
+    """Whether an earlier row has archived this row's record."""
+    record = truth.record_of(truth.rows[number])
+    return record in truth.seen.gone_after and truth.rows_by_record[str(record)][0] != number
+
+
 def _missing(truth: Truth, number: int, row: MadeRow) -> str | None:
     record = truth.record_of(row)
     if row.name is None or truth.verb not in ("update", "archive"):
@@ -109,15 +117,15 @@ def _missing(truth: Truth, number: int, row: MadeRow) -> str | None:
         return "missing_ok is off"
     if record is None or _denied(truth, number):
         return None
-    if truth.verb == "archive" and record in truth.seen.gone_after and truth.rows_by_record[record][0] != number:
-        return None  # an earlier row has archived it
+    if truth.verb == "archive" and _archived_before(truth, number):
+        return None
     return "there is such a record"
 
 
 def _unchanged(truth: Truth, number: int, row: MadeRow) -> str | None:
-    if row.faults:
+    if row.unsendable(preflight=truth.options["preflight"]) or (row.faults and truth.verb != "create"):
         return "it is faulty"
-    if truth.verb == "create":
+    if truth.verb == "create":  # whatever HubSpot would have said of its values: they weren't sent
         there = truth.record_of(row) is not None and truth.options.get("existing") == "skip"
         return _is_its_record(truth, number) if there else "there was no such record"
     if not row.wants and truth.verb == "update":

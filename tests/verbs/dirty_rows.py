@@ -125,6 +125,7 @@ class Dirt:
     :param preflight: whether values are checked and converted by the definitions.
     :param renames: whether the columns have other names than the properties.
     :param taken: property -> a value that another record has, and no other may have.
+    :param has_values: whether there is anything beside the key.
     """
 
     bad: float = 0.05
@@ -134,6 +135,7 @@ class Dirt:
     preflight: bool = True
     renames: bool = False
     taken: Mapping[str, str] = field(default_factory=dict)
+    has_values: bool = True
 
 
 def make_rows(count: int, keys: Keys | None, dirt: Dirt, random: Random) -> list[MadeRow]:
@@ -163,7 +165,7 @@ class _Maker:
             text = self._text(value, faults, column)
             if text is not None:
                 wants[column] = text
-        if row and chance() < self._dirt.bad / 2:
+        if row and self._dirt.has_values and chance() < self._dirt.bad / 2:
             self._spoil(row, given, wants, faults)
         if self._dirt.renames:
             given = {name if name == KEY_COLUMN else RENAMED.format(name): value for name, value in given.items()}
@@ -183,7 +185,11 @@ class _Maker:
 
     def _values(self, row: int) -> dict[str, Value]:
         random = self._random
-        values = {} if row and random.random() < 0.1 else {WITNESS: Value(f"by row {row}", f"by row {row}")}
+        if not self._dirt.has_values:
+            return {}
+        if row and random.random() < 0.1:  # no witness; without a key, there may be more of its kind
+            return {} if self._keys is not None and random.random() < 0.5 else {"city": Value("Gent", "Gent")}
+        values = {WITNESS: Value(f"by row {row}", f"by row {row}")}
         for column, choices in VALUES.items():
             if row and random.random() < 0.5:
                 continue

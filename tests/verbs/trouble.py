@@ -171,44 +171,77 @@ def _merged(contacts: int) -> range:
     return range(11, contacts - 1, 60)
 
 
+def _update(random: Random) -> Drawn:
+    id_property = random.choice([None, None, "email", "customer_number"])
+    return id_property, {**_values(random), "missing_ok": random.random() < 0.4}
+
+
+def _upsert(random: Random) -> Drawn:
+    return random.choice(["email", "customer_number"]), _values(random)
+
+
+def _create(random: Random) -> Drawn:
+    id_property = random.choice([None, "email", "customer_number"])
+    return id_property, {} if id_property is None else {"existing": random.choice(["reject", "skip"])}
+
+
+def _archive(random: Random) -> Drawn:
+    return random.choice([None, None, "email", "customer_number"]), {"missing_ok": random.random() < 0.6}
+
+
+# The key, and the options that are the verb's own.
+Drawn = tuple[str | None, dict[str, Any]]
+_DRAWN: Mapping[str, Callable[[Random], Drawn]] = {
+    "update": _update,
+    "upsert": _upsert,
+    "create": _create,
+    "archive": _archive,
+}
+
+
 def draw(seed: int, verb: str) -> Trouble:
     """The fault run of this seed."""
     random = Random(f"{verb} {seed}")
-    return _DRAWN[verb](seed, random)
-
-
-def _draw_update(seed: int, random: Random) -> Trouble:
     contacts = random.choice([30, 120, 250])
-    id_property = random.choice([None, None, "email", "customer_number"])
+    id_property, options = _DRAWN[verb](random)
+    is_keyless = verb == "create" and id_property is None
     dirt = _dirt(
-        random, taken={} if id_property == "customer_number" else {"customer_number": TAKEN["customer_number"]}
+        random,
+        clears=options.get("null_values") == "clear",
+        taken={name: TAKEN[name] for name in ("customer_number", "email") if name != id_property},
+        has_values=verb != "archive",
     )
-    rows = make_rows(_row_count(random), _contact_keys(contacts, id_property), dirt, random)
-    options = {
-        "id_column": KEY_COLUMN,
-        "id_property": id_property,
-        "null_values": "clear" if dirt.clears else "skip",
-        "max_cleared": 1.0,
-        "preflight": dirt.preflight,
-        "skip_unchanged": random.choice([None, None, "hubspot"]),
-        "missing_ok": random.random() < 0.4,
-        "max_in_flight": random.choice([1, 2, 4, 16]),
-        "validate_only": random.random() < 0.03,
-        **_renaming(rows, dirt),
-    }
+    keys = None if is_keyless else _contact_keys(contacts, id_property, has_new=verb in ("upsert", "create"))
+    rows = make_rows(_row_count(random), keys, dirt, random)
+    ways = _ways(random)
+    if is_keyless:  # a 4xx is taken to have made nothing: the docs say so
+        ways["behaviours"]["partly_written"] = False
     return Trouble(
         seed=seed,
-        verb="update",
+        verb=verb,
         object_type="contacts",
         id_property=id_property,
         rows=rows,
-        options=options,
+        options={
+            **options,
+            **({} if is_keyless else {"id_column": KEY_COLUMN, "id_property": id_property}),
+            "preflight": dirt.preflight,
+            "max_in_flight": random.choice([1, 2, 4, 16]),
+            "validate_only": random.random() < 0.03,
+            **_renaming(rows, dirt),
+        },
         contacts=contacts,
-        **_ways(random),
+        **ways,
     )
 
 
-_DRAWN: Mapping[str, Callable[[int, Random], Trouble]] = {"update": _draw_update}
+def _values(random: Random) -> dict[str, Any]:
+    """The options of the verbs that write values over others."""
+    return {
+        "null_values": random.choice(["skip", "skip", "clear"]),
+        "max_cleared": 1.0,
+        "skip_unchanged": random.choice([None, None, "hubspot"]),
+    }
 
 
 def _row_count(random: Random) -> int:
@@ -220,9 +253,8 @@ def _dirt(random: Random, **more: Any) -> Dirt:
         bad=random.choice([0.0, 0.02, 0.05, 0.15]),
         nulls=random.choice([0.0, 0.1, 0.3]),
         repeated=random.choice([0.0, 0.1, 0.6]),
-        clears=random.random() < 0.4,
         preflight=random.random() < 0.5,
-        renames=random.random() < 0.3,
+        renames=more["has_values"] and random.random() < 0.3,
         **more,
     )
 
@@ -236,8 +268,8 @@ def _renaming(rows: Sequence[MadeRow], dirt: Dirt) -> dict[str, Any]:
     return {"properties": {column: column[prefix:] for column in sorted(columns)}}
 
 
-def _contact_keys(contacts: int, id_property: str | None, *, new: Sequence[str] = ()) -> Keys:
-    numbers = range(contacts)
+def _contact_keys(contacts: int, id_property: str | None, *, has_new: bool) -> Keys:
+    numbers, new = range(contacts), range(contacts if has_new else 0)
     match id_property:
         case None:
             good = [str(FIRST_ID + number) for number in numbers] + ["880001", "880002"]
@@ -246,10 +278,10 @@ def _contact_keys(contacts: int, id_property: str | None, *, new: Sequence[str] 
         case "email":
             good = [f"person.{number}@example.com" for number in numbers]
             good += [f"{word}.{number}@example.com" for number in numbers[::5] for word in ("also", "third")]
-            good += ["nobody@example.com", *new]
+            good += ["nobody@example.com", *(f"new.{number}@example.com" for number in new)]
             writings = [str, str.upper, lambda one: f" {one} ", str.title]
             return Keys(good=good, writings=writings, malformed=("no address", "two@", 7))
-    good = [f"C-{number:04d}" for number in numbers] + ["C-none", *new]
+    good = [f"C-{number:04d}" for number in numbers] + ["C-none", *(f"N-{number:04d}" for number in new)]
     return Keys(good=good, writings=[str, lambda one: f"  {one}\t"], malformed=(True, ["C-0001"]))
 
 
