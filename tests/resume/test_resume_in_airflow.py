@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -22,6 +23,13 @@ pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 KILLS = 2
 RESET_SECONDS = 40
+
+# So long after its last heartbeat a task is given up; 300 s by default.
+GIVEN_UP_SECONDS = 20
+HEARTBEATS = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(GIVEN_UP_SECONDS),
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+}
 
 
 @dataclass
@@ -66,6 +74,10 @@ class World:
             assert time.monotonic() < deadline, "the run doesn't end"
             time.sleep(0.2)
         time.sleep(1)
+        self.request_clear(dag_id)
+
+    def request_clear(self, dag_id: str) -> None:
+        """Clear the task, whatever it is doing."""
         body = {"dry_run": False, "only_failed": False, "dag_run_id": self.runs[dag_id], "task_ids": ["update"]}
         self.airflow.call("POST", f"dags/{dag_id}/clearTaskInstances", json=body)
 
@@ -77,6 +89,8 @@ def options_of(dag_id: str) -> dict[str, Any]:
     return {
         "timed_out": {"execution_timeout": 8, "max_in_flight": 2},
         "marked": {"max_in_flight": 2},
+        "cleared": {"max_in_flight": 2},
+        "frozen": {"max_in_flight": 2, "retries": 1, "retry_delay": 1},
         "deferred": {"deferrable": True, "daily_quota_reserve": 5},
         "retried": {"retries": 1, "retry_delay": 3_600, "daily_quota_reserve": 5},
     }[dag_id]
@@ -87,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Everything is up, and what needs no more than to be waited for is under way."""
     home = tmp_path_factory.mktemp("resume")
     counts = {"killed": killing.rows_to_survive(KILLS), "timed_out": 4_500, "marked": 7_000, "deferred": 2_000}
-    counts["retried"] = 2_000
+    counts |= {"retried": 2_000, "cleared": 8_000, "frozen": 8_000}
     sandboxes = {
         dag_id: HubSpotSandbox(
             records={"contacts": count}, latency_ms=killing.LATENCY_MS, requests_per_10_seconds=10_000
@@ -107,6 +121,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             }
         killing.write_dags(home / "dags", tasks)
         environment = {f"AIRFLOW_CONN_{dag_id.upper()}": one.connection() for dag_id, one in sandboxes.items()}
+        environment |= HEARTBEATS
         with AirflowUnderTest(home / "home", home / "dags", environment) as airflow:
             world = World(airflow, home, sandboxes, rows, {})
             for dag_id in ("deferred", "retried", "timed_out"):
@@ -203,3 +218,70 @@ def test_a_task_marked_failed_stops_and_goes_on_when_it_is_cleared(world: World)
     assert world.wait_for("marked", "success", "failed") == "success", world.log("marked", 3)
     assert len(updates(sandbox)) == again + 70
     assert world.xcom("marked")["resumed_rows"] == 0
+
+
+def test_a_task_cleared_while_it_runs_repeats_little(world: World) -> None:
+    """The old try notices at its next checkpoint; the new one repeats what was confirmed in the 5 s before it was
+    cleared, and what the old one had sent until then. The result is the new one's, whole.
+    """
+    sandbox, rows = world.sandboxes["cleared"], world.rows["cleared"]
+    world.trigger("cleared")
+    world.wait_for_updates("cleared", 25)
+    world.request_clear("cleared")
+    cleared_at = time.monotonic()
+    assert world.wait_for("cleared", "success", "failed") == "success", world.log("cleared", 2)
+    summary = world.xcom("cleared")
+    assert summary["updated"] == summary["rows"] == 8_000
+    assert summary["resumed_rows"] > 0
+    again = [request for _, request in killing.sent_again(updates(sandbox))]
+    oldest = max((cleared_at - request.answered_at for request in again), default=0.0)
+    latest = max((request.received_at - cleared_at for request in again), default=0.0)
+    assert oldest <= killing.CHECKPOINT_SECONDS, f"confirmed {oldest:.2f} s before it was cleared, and sent again"
+    assert latest <= killing.CHECKPOINT_SECONDS + 1.0, f"the old try went on for {latest:.2f} s"
+    assert wrong_titles(sandbox, rows) == []
+    assert [line["row"] for line in lines_of(world.home / "cleared")] == list(range(8_000))
+    assert "Airflow has given up this try" in world.log("cleared", 1)
+
+
+@pytest.mark.parametrize("wakes", ["after its successor", "beside its successor"])
+def test_a_frozen_worker_spoils_nothing(world: World, wakes: str) -> None:
+    """Supervisor and task are stopped until Airflow has given them up and started the next try; then they go on."""
+    sandbox, rows = world.sandboxes["frozen"], world.rows["frozen"]
+    world.trigger("frozen")
+    world.wait_for_updates("frozen", 15)
+    task = psutil.Process(world.state("frozen")["pid"])
+    supervisor = task.parent()
+    assert supervisor is not None
+    frozen = [supervisor, task]
+    for process in frozen:
+        process.suspend()
+    sent = len(updates(sandbox))
+    try:
+        while world.state("frozen")["try_number"] < 2:
+            time.sleep(0.2)
+        world.wait_for_updates("frozen", 5)
+        if wakes == "after its successor":
+            assert world.wait_for("frozen", "success", "failed") == "success", world.log("frozen", 2)
+            time.sleep(1)
+            told, files = world.xcom("frozen"), contents(world.home / "frozen")
+    finally:
+        for process in reversed(frozen):
+            process.resume()
+    psutil.wait_procs([task], timeout=60)
+    assert not task.is_running()
+    if wakes == "after its successor":
+        assert contents(world.home / "frozen") == files
+        assert world.xcom("frozen") == told
+    assert world.wait_for("frozen", "success", "failed") == "success", world.log("frozen", 2)
+    assert len(updates(sandbox)) > sent
+    assert "Airflow has given up this try" in world.log("frozen", 1)
+    summary = world.xcom("frozen")
+    assert summary["updated"] == summary["rows"] == 8_000
+    assert 0 < summary["resumed_rows"] < 8_000
+    assert wrong_titles(sandbox, rows) == []
+    assert [line["row"] for line in lines_of(world.home / "frozen")] == list(range(8_000))
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """A folder's files."""
+    return {path.name: path.read_text() for path in folder.iterdir()}
