@@ -57,9 +57,12 @@ class ProgressLog:
             self._log.info("%s", self.line(progress, now - self._started_at))
 
     def line(self, progress: Progress, seconds: float) -> str:
-        """``12,400 of 100,000 rows (12 %), 1,850 rows/s, about 47 s left; 3 rejected; ...``"""
-        done = progress.rows_settled
-        rate = done / seconds if seconds > 0 else 0.0
+        """``12,400 of 100,000 rows (12 %), 1,850 rows/s, about 47 s left; 3 rejected; ...``
+
+        Rows, outcomes and requests are those of all tries; the pace is this one's.
+        """
+        done = self._report.resumed_rows + progress.rows_settled
+        rate = progress.rows_settled / seconds if seconds > 0 else 0.0
         parts = [f"{done:,} rows"]
         if self._total_rows:
             parts = [f"{done:,} of {self._total_rows:,} rows ({100 * done / self._total_rows:.0f} %)"]
