@@ -8,6 +8,7 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition
+from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.properties import (
     NAMES_QUOTED,
@@ -54,16 +55,45 @@ class MappingSpec:
     :param properties: column -> property; ``None``: every column but ``id_column``, by its own name. ``id_column``
         is never written to ``id_property``: its record has this value.
     :param null_values: ``skip`` or ``clear``.
+    :param id_use: what the ids are, for the verb.
     """
 
-    id_column: str
+    id_column: str | None
     id_property: str | None
     properties: Mapping[str, str] | None
     null_values: NullValues
+    id_use: IdUse = IdUse.EXISTING
+
+    @property
+    def is_keyless(self) -> bool:
+        """Whether nothing in a row names its record."""
+        return self.id_use is IdUse.NEW and self.id_property is None
+
+    @property
+    def may_write_nothing(self) -> bool:
+        """Whether a row without a value is worth a request: it makes its record, or the verb writes no values."""
+        return self.properties == {} or (self.id_use is not IdUse.EXISTING and not self.is_keyless)
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The columns that are read; ``None``: all."""
+        named = [] if self.id_column is None else [self.id_column]
+        return None if self.properties is None else list(dict.fromkeys([*named, *self.properties]))
+
+    def ids_in(self, chunk: Chunk) -> Sequence[Any]:
+        """What a chunk's rows have in the id column, where there is one."""
+        nothing = [None] * chunk.length
+        return nothing if self.id_column is None else chunk.columns.get(self.id_column, nothing)
 
     @classmethod
     def checked(
-        cls, *, id_column: Any = "id", id_property: Any = None, properties: Any = None, null_values: Any = "skip"
+        cls,
+        *,
+        id_column: Any = "id",
+        id_property: Any = None,
+        properties: Any = None,
+        null_values: Any = "skip",
+        id_use: IdUse = IdUse.EXISTING,
     ) -> MappingSpec:
         """The settings as the operator has them, checked.
 
@@ -71,7 +101,10 @@ class MappingSpec:
         :raises SettingsError: naming each setting that is wrong.
         """
         problems = []
-        if not is_name(id_column):
+        if id_column is None and id_use is IdUse.NEW:
+            if id_property is not None:
+                problems.append("id_property names a key's property: id_column must say which column holds its values")
+        elif not is_name(id_column):
             problems.append(f"id_column must be a column's name, not {describe_name(id_column)}")
         if id_property is not None and not is_name(id_property):
             problems.append(f"id_property must be a property's name or None, not {describe_name(id_property)}")
@@ -80,7 +113,13 @@ class MappingSpec:
         problems += _properties_problems(properties)
         _raise_for(problems, "The settings are wrong")
         columns = None if properties is None else dict(_given_pairs(properties))
-        return cls(id_column, id_property, columns, null_values)
+        return cls(id_column, id_property, columns, null_values, id_use)
+
+    @classmethod
+    def writes_nothing(cls, *, id_column: Any, id_property: Any) -> MappingSpec:
+        """As :meth:`checked`, for a verb that takes the rows' ids only."""
+        checked = cls.checked(id_column=id_column, id_property=id_property)
+        return cls(checked.id_column, checked.id_property, {}, "skip")
 
 
 def _properties_problems(properties: Any) -> Iterator[str]:
@@ -129,9 +168,14 @@ def compile_mapping(
     :param looked_up: the records are read first, and written by record id, whatever names them in the rows.
     :raises SettingsError: one, that lists every problem.
     """
-    key = None if looked_up else spec.id_property
+    key = None if looked_up and spec.id_use is IdUse.EXISTING else spec.id_property
     properties = KnownProperties(
-        definitions or None, object_type, preflight=preflight, key=key, id_column=spec.id_column
+        definitions or None,
+        object_type,
+        preflight=preflight,
+        key=key,
+        id_column=spec.id_column,
+        id_use=spec.id_use,
     )
     mapping = RowMapping(spec, properties)
     if chunk_columns is None:
@@ -154,7 +198,7 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
 def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]:
     names = _texts(columns)
     for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
-        if wanted not in names:
+        if wanted is not None and wanted not in names:
             quoted = ", ".join(names[:NAMES_QUOTED]) + (", ..." if len(names) > NAMES_QUOTED else "")
             yield (
                 f"{setting} names the column {wanted!r}, which the rows don't have "
@@ -191,13 +235,15 @@ class RowMapping:
         problems = list(_column_problems(spec, columns))
         problems += properties.id_problems(spec.id_property)
         pairs = list(_pairs(spec, columns))
-        meant_as_id = None if spec.id_column in columns else nearest(spec.id_column, _texts(columns))
+        has_id = spec.id_column is None or spec.id_column in columns
+        meant_as_id = None if has_id else nearest(str(spec.id_column), _texts(columns))
         for column, name in pairs:
             refusal = properties.refusal(column, name)
             if refusal is not None and (meant_as_id is None or column != meant_as_id):
                 problems.append(refusal.reason)
-        if not pairs and not problems:
-            problems.append(f"there is nothing to write beside the column {spec.id_column!r}, which names the record")
+        if not pairs and not problems and not spec.may_write_nothing:
+            named = f" beside the column {spec.id_column!r}, which names the record" if spec.id_column else ""
+            problems.append(f"there is nothing to write{named}")
         rows = "The rows" if complete else "The first rows"
         _raise_for(problems, f"{rows} don't fit {properties.object_type}")
         self.names = tuple(name for _, name in pairs)
@@ -219,13 +265,8 @@ class RowMapping:
         :returns: one entry a row, in row order: an input, or the outcome of a row that isn't sent: ``rejected`` with
             every reason, or ``unchanged`` where the row leaves every property alone.
         """
-        given = chunk.columns.get(self.spec.id_column, [MISSING] * chunk.length)
-        identifiers = convert_ids(
-            given,
-            id_property=self.spec.id_property,
-            definition=self.definition(self.spec.id_property or ""),
-            object_type=self._properties.object_type,
-        )
+        given = self.spec.ids_in(chunk)
+        identifiers = self._identifiers(given)
         pairs = list(_pairs(self.spec, chunk.columns))
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         refused = _refused(chunk, [identifiers, *cells])
@@ -233,15 +274,29 @@ class RowMapping:
         if empty is not None:
             empty.add(chunk, [(*pair, converted) for pair, converted in zip(pairs, cells, strict=True)])
         keys = identifiers if self._by_record_id else list(map(_key, identifiers))
+        if self.spec.is_keyless:
+            keys = [f"row {chunk.first_row + offset}" for offset in range(chunk.length)]
+            given = [None if value is MISSING else value for value in given]
         if duplicates is not None:
             duplicates.add(chunk.first_row, keys, properties, refused)
+        may_write_nothing = self.spec.may_write_nothing
         rows = zip(count(), count(chunk.first_row), given, identifiers, keys, properties, strict=False)
         return [
             Input(row, given_id, identifier, key, written, (chunk, offset))
-            if written and offset not in refused
+            if (written or may_write_nothing) and offset not in refused
             else _not_sent(chunk, offset, given_id, refused.get(offset, ()))
             for offset, row, given_id, identifier, key, written in rows
         ]
+
+    def _identifiers(self, given: Sequence[Any]) -> list[str | Invalid]:
+        if self.spec.is_keyless:
+            return [""] * len(given)
+        return convert_ids(
+            given,
+            id_property=self.spec.id_property,
+            definition=self.definition(self.spec.id_property or ""),
+            object_type=self._properties.object_type,
+        )
 
     def _converter(self, column: Any, name: Any) -> Converter:
         converter = self._converters.get(column)

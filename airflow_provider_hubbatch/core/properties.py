@@ -6,7 +6,15 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition
+from airflow_provider_hubbatch.core.keys import (
+    IdUse,
+    is_record_id,
+    keys_of,
+    names_records,
+    refusal_of_property,
+    refusal_of_record_ids,
+)
 from airflow_provider_hubbatch.core.rules import Invalid
 
 if TYPE_CHECKING:
@@ -67,7 +75,8 @@ class KnownProperties:
         *,
         preflight: bool,
         key: str | None,
-        id_column: str,
+        id_column: str | None,
+        id_use: IdUse = IdUse.EXISTING,
     ) -> None:
         self.definitions = definitions
         self.object_type = object_type
@@ -75,6 +84,7 @@ class KnownProperties:
         self._suggestions_left = _MOST_SUGGESTIONS
         self._key = key
         self._id_column = id_column
+        self._id_use = id_use
 
     def get(self, name: str) -> PropertyDefinition | None:
         return (self.definitions or {}).get(name)
@@ -99,11 +109,15 @@ class KnownProperties:
 
     def _renames(self, column: str) -> str:
         """Why a column can't be written to the key: if a reply leaves a row open, its record is read back by it."""
-        return (
+        why = (
             f"the column {column!r} can't be written to {self._key!r}, since this property names the records "
-            f"(id_property) and its values come from the column {self._id_column!r} (id_column). To change it, give "
-            f"record ids (id_property=None), or have the records looked up first (skip_unchanged='hubspot'); else "
-            f"leave the column {column!r} out (properties says which columns to write)"
+            f"(id_property) and its values come from the column {self._id_column!r} (id_column)"
+        )
+        if self._id_use is not IdUse.EXISTING:
+            return f"{why}{_LEAVE_OUT.format(column)}"
+        return (
+            f"{why}. To change it, give record ids (id_property=None), or have the records looked up first "
+            f"(skip_unchanged='hubspot'); else leave the column {column!r} out (properties says which columns to write)"
         )
 
     def unknown(self, name: str, column: str | None = None) -> str:
@@ -122,18 +136,19 @@ class KnownProperties:
 
     def id_problems(self, name: str | None) -> Iterator[str]:
         """Why the id property can't name records."""
-        if name is None or name == RECORD_ID_PROPERTY or self.definitions is None:
+        if is_record_id(name):
+            refusal = refusal_of_record_ids(name, self._id_use)
+            if refusal is not None:
+                yield refusal
+            return
+        if name is None or self.definitions is None:
             return
         definition = self.get(name)
         if definition is None:
             yield f"id_property: {self.unknown(name)}"
-        elif not definition.unique and not (name == "email" and is_contacts(self.object_type)):
-            unique = [known.name for known in self.definitions.values() if known.unique]
-            others = ", ".join(sorted(set(unique) - {RECORD_ID_PROPERTY})[:NAMES_QUOTED])
-            yield (
-                f"id_property: {name!r} isn't unique, and HubSpot updates by unique properties only: give record ids"
-                f" (id_property=None){f', or one of: {others}' if others else ''}"
-            )
+        elif not names_records(definition, self.object_type):
+            others = keys_of(self.definitions.values(), self.object_type)
+            yield refusal_of_property(name, self._id_use, others[:NAMES_QUOTED])
 
 
 def _why_not_writable(definition: PropertyDefinition) -> str | None:

@@ -242,8 +242,7 @@ class BatchUpdateRun:
             return
         self._open_files()
         for chunk in self._until_stopped(chunks):
-            ids = chunk.columns.get(self._spec.id_column, [None] * chunk.length)
-            for offset, given_id in enumerate(ids):
+            for offset, given_id in enumerate(self._spec.ids_in(chunk)):
                 row = chunk.first_row + offset
                 tries = None if chunk.attempts is None else chunk.attempts[offset]
                 values = chunk.row(offset) or None
@@ -260,10 +259,8 @@ class BatchUpdateRun:
         return self._spec.null_values == "clear"
 
     def _chunks(self) -> closing[Any]:
-        wanted = self._spec.properties
-        columns = None if wanted is None else list(dict.fromkeys([self._spec.id_column, *wanted]))
         own = sources.OwnRun(self._options.results_path, self._name)
-        return closing(sources.chunks(self._rows, columns=columns, own=own))
+        return closing(sources.chunks(self._rows, columns=self._spec.columns, own=own))
 
     def _prepared(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
         waiting = iter(chunks)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.definitions import PropertyDefinition, definitions_from_json
+from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.properties import nearest
@@ -431,3 +432,86 @@ def test_core_loads_no_library_of_values() -> None:
         "print(sorted({'pandas', 'numpy', 'pyarrow', 'airflow', 'requests'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+class TestVerbs:
+    """What rows may be for verbs that make records, or that write no values."""
+
+    @pytest.mark.parametrize("id_use", [IdUse.EITHER, IdUse.NEW])
+    def test_a_row_with_only_its_key_makes_its_record(self, id_use: IdUse) -> None:
+        """There is nothing else to write, and still something to do."""
+        (made,) = prepare({"mail": "a@x.org"}, id_column="mail", id_property="email", id_use=id_use)
+        assert isinstance(made, Input)
+        assert (made.id, made.key, made.properties) == ("a@x.org", "a@x.org", {})
+
+    def test_keyless_rows_are_each_their_own(self) -> None:
+        """The id column names the row in its outcome only: empty, doubled or odd, it is no fault."""
+        rows = prepare(
+            {"nr": 7, "city": "x"}, {"nr": 7, "city": "x"}, {"nr": None, "city": "y"}, {"city": "z"},
+            id_column="nr", id_use=IdUse.NEW,
+        )  # fmt: skip
+        assert all(isinstance(one, Input) for one in rows)
+        assert [(one.given_id, one.id, one.properties) for one in rows if isinstance(one, Input)] == [
+            (7, "", {"city": "x"}),
+            (7, "", {"city": "x"}),
+            (None, "", {"city": "y"}),
+            (None, "", {"city": "z"}),
+        ]
+        assert len({one.key for one in rows if isinstance(one, Input)}) == 4
+
+    def test_keyless_rows_need_no_id_column(self) -> None:
+        """All columns are written; a row without a value makes no empty record."""
+        made, nothing = prepare({"city": "x"}, {"city": None}, id_column=None, id_use=IdUse.NEW)
+        assert isinstance(made, Input)
+        assert isinstance(nothing, RowOutcome)
+        assert nothing.category == "NOTHING_TO_WRITE"
+
+    def test_ids_alone_are_enough_where_no_values_are_written(self) -> None:
+        """Of all columns only the id is read."""
+        spec = MappingSpec.writes_nothing(id_column="id", id_property=None)
+        mapping = compile_mapping(
+            spec, chunk_columns=["id", "anything"], complete=True, definitions=None, object_type="contacts"
+        )
+        (item,) = mapping.prepare(chunk_of({"id": 7, "anything": 8}))
+        assert isinstance(item, Input)
+        assert (item.id, item.properties, spec.columns) == ("7", {}, ["id"])
+
+    @pytest.mark.parametrize(
+        ("id_use", "id_property", "words"),
+        [
+            (IdUse.EITHER, None, "a record id names what exists"),
+            (IdUse.EITHER, "hs_object_id", "a record id names what exists"),
+            (IdUse.EITHER, "city", "isn't unique, so nothing tells whether a record is there"),
+            (IdUse.NEW, "hs_object_id", "a new record gets its id from HubSpot"),
+            (IdUse.NEW, "city", "isn't unique, so nothing tells whether a record is there"),
+        ],
+    )
+    def test_a_property_that_cannot_name_new_records_is_refused(
+        self, id_use: IdUse, id_property: str | None, words: str
+    ) -> None:
+        """The message says why, and what would do."""
+        said = problems(["id", "plan"], id_use=id_use, id_property=id_property)
+        assert words in said
+        assert "customer_number" in said or "unique values" in said
+
+    @pytest.mark.parametrize("name", ["hs_sku", "hs_external_id", "hs_external_object_ids"])
+    def test_keys_by_nature_count_as_unique(self, name: str) -> None:
+        """Whatever their definition says."""
+        known = {name: PropertyDefinition(name=name, type="string"), "city": PropertyDefinition(name="city")}
+        for id_use in IdUse:
+            mapping = mapping_of(["id", "city"], definitions=known, id_property=name, id_use=id_use)
+            assert mapping.names == ("city",)
+
+    def test_a_key_needs_its_column(self) -> None:
+        """``id_property`` alone says nothing."""
+        with pytest.raises(SettingsError, match="id_column"):
+            MappingSpec.checked(id_column=None, id_property="email", id_use=IdUse.NEW)
+        with pytest.raises(SettingsError, match="id_column"):
+            MappingSpec.checked(id_column=None)
+
+    def test_no_other_column_goes_to_the_key(self) -> None:
+        """Not by email either: the key of a new record is the row's."""
+        said = problems(
+            ["mail", "other"], id_column="mail", id_property="email", properties={"other": "email"}, id_use=IdUse.EITHER
+        )
+        assert "names the records" in said
