@@ -161,8 +161,7 @@ class HubSpotHook(HttpHook):
         from airflow_provider_hubbatch.client import connection_test  # noqa: PLC0415 - for the form only
 
         try:
-            settings = connection_test.patient_for_seconds(self._read_settings())
-            return connection_test.describe(self._new_client(settings, connection_test.POLICY))
+            return connection_test.describe(self.quick_client())
         except HubSpotError as error:
             return False, str(error)
         except Exception as error:  # noqa: BLE001 - the form shows what it is, but not words that nobody has checked
@@ -206,6 +205,16 @@ class HubSpotHook(HttpHook):
             if self._client is None:
                 self._client = self._new_client(self._read_settings())
             return self._client
+
+    def quick_client(self) -> HubSpotClient:
+        """A client of its own that gives up within seconds, for somebody who waits for the answer.
+
+        :raises SettingsError: as :attr:`client`.
+        """
+        from airflow_provider_hubbatch.client import connection_test  # noqa: PLC0415 - not where tasks run
+
+        settings = connection_test.patient_for_seconds(self._read_settings())
+        return self._new_client(settings, connection_test.POLICY)
 
     def _new_client(self, settings: ConnectionSettings, policy: RetryPolicy | None = None) -> HubSpotClient:
         return HubSpotClient(settings, user_agent=user_agent(), mask=mask_secret, policy=policy)

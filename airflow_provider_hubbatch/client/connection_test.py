@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_hubbatch.client.tokens import OAuthToken
-from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.client.scopes import STANDARD_TYPES, find_scope
 from airflow_provider_hubbatch.core.verdicts import RetryPolicy
-from airflow_provider_hubbatch.exceptions import HubSpotError, MissingScopesError, RequestRefusedError
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.client.client import HubSpotClient
@@ -24,14 +22,6 @@ POLICY = RetryPolicy(
     max_migration_seconds=1.0,
 )
 _TIMEOUT_SECONDS = (5.0, 10.0)
-
-# The object types that every account has, with the scope to write them (HubSpot: "Scopes").
-WRITE_SCOPES = {
-    "contacts": "crm.objects.contacts.write",
-    "companies": "crm.objects.companies.write",
-    "deals": "crm.objects.deals.write",
-    "tickets": "tickets",
-}
 
 
 def patient_for_seconds(settings: ConnectionSettings) -> ConnectionSettings:
@@ -66,42 +56,13 @@ def _limits(client: HubSpotClient) -> str:
 
 def _scopes(client: HubSpotClient) -> str:
     """Which write scopes are missing, as far as that can be told without writing anything."""
-    told = granted_scopes(client)
-    lacking, unclear = [], []
-    for object_type, scope in WRITE_SCOPES.items():
-        lacks = scope not in told if told else _lacks_scope(client, object_type)
-        if lacks:
-            lacking.append(f"{scope} (to write {object_type})")
-        elif lacks is None:
-            unclear.append(object_type)
-    words = f"Missing write scopes: {', '.join(lacking)}" if lacking else "No write scope was found missing"
-    checked = [object_type for object_type in WRITE_SCOPES if object_type not in unclear]
+    found = {object_type: find_scope(client, object_type, "write") for object_type in STANDARD_TYPES}
+    lacking = [f"{scope.name} (to {scope.purpose})" for scope in found.values() if scope.granted is False]
+    checked = [object_type for object_type, scope in found.items() if scope.granted is not None]
     if not checked:
         return "Write scopes: not checked"
+    unclear = [object_type for object_type in found if object_type not in checked]
     others = f"{', '.join(unclear)} and custom objects" if unclear else "Custom objects"
-    return (
-        f"{words} for {', '.join(checked)}. {others}: not checked" if not lacking else f"{words}. {others}: not checked"
-    )
-
-
-def granted_scopes(client: HubSpotClient) -> frozenset[str]:
-    """What an OAuth refresh says that its token may do; nothing where that isn't told."""
-    token = client.token
-    return (token.scopes or frozenset()) if isinstance(token, OAuthToken) else frozenset()
-
-
-def _lacks_scope(client: HubSpotClient, object_type: str) -> bool | None:
-    """Whether HubSpot refuses this token an update of no record at all, which can change nothing.
-
-    :returns: ``None`` where the answer doesn't tell.
-    """
-    path = protocol.batch_path(object_type, "update", client.api_version)
-    try:
-        client.request("POST", path, {"inputs": []})
-    except MissingScopesError:
-        return True
-    except RequestRefusedError as error:
-        return False if error.status == 400 else None  # noqa: PLR2004 - it was read, so the token may
-    except HubSpotError:
-        return None
-    return False
+    if lacking:
+        return f"Missing write scopes: {', '.join(lacking)}. {others}: not checked"
+    return f"No write scope was found missing for {', '.join(checked)}. {others}: not checked"

@@ -10,7 +10,7 @@ import pytest
 
 import airflow_provider_hubbatch
 from airflow_provider_hubbatch import get_provider_info
-from airflow_provider_hubbatch.client.connection_test import WRITE_SCOPES
+from airflow_provider_hubbatch.client.scopes import STANDARD_TYPES, scope_name
 from airflow_provider_hubbatch.client.settings import ConnectionSettings
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -64,4 +64,4 @@ def test_page_quotes_what_is_said(sentence: str) -> None:
 def test_page_names_the_scopes_that_are_checked() -> None:
     """The security page has each write scope that the button looks for."""
     page = (DOCS / "security.md").read_text()
-    assert [scope for scope in WRITE_SCOPES.values() if f"`{scope}`" not in page] == []
+    assert [name for name in STANDARD_TYPES if f"`{scope_name(name, 'write')}`" not in page] == []
