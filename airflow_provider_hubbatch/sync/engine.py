@@ -163,6 +163,7 @@ class Sync:
     :param prepared: the rows in order, each an :class:`Input` ready to send or the outcome it already has.
     :param dispatcher: carries the requests.
     :param tick: called about once a second, with the progress, from the thread that runs the sync.
+    :param at_end: called when the sync ends early, before what is under way is waited for. It must not raise.
     :param before_rest: called when the sync has ended early, before the rows left are read to be accounted for.
     """
 
@@ -174,6 +175,7 @@ class Sync:
         dispatcher: Dispatcher,
         transport: Transport,
         tick: Callable[[Progress], None] = lambda _: None,
+        at_end: Callable[[], None] = lambda: None,
         before_rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
@@ -181,6 +183,7 @@ class Sync:
         self._dispatcher = dispatcher
         self._transport = transport
         self._tick = tick
+        self._at_end = at_end
         self._before_rest = before_rest
         self._lanes = Lanes()
         self._lookups = LookupQueue(plan.lookup) if plan.lookup else None
@@ -727,6 +730,7 @@ class Sync:
 
     def wind_up(self) -> Iterator[RowOutcome]:
         """Wait briefly for what is under way, then account for all that was read; nothing, once that is done."""
+        self._at_end()
         self._let_go(self._dispatcher.abandon_retries())
         until = self._transport.now() + STOP_GRACE_SECONDS
         while (left := until - self._transport.now()) > 0 and (wait := self._seconds_to_settle()) < math.inf:

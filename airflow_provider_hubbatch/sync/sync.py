@@ -115,6 +115,7 @@ class BatchUpdateRun:
         self._checkpoints = None if store is None else Checkpoints(self._try, store)
         self._intake: Intake | None = None
         self._checkpoint_is_final = False
+        self._saved_at_once = False
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
         self._definitions: dict[str, PropertyDefinition] | None = None
@@ -372,6 +373,7 @@ class BatchUpdateRun:
                 dispatcher=dispatcher,
                 transport=transport,
                 tick=self._tick,
+                at_end=self._save_checkpoint_at_once,
                 before_rest=self._save_last_checkpoint,
             )
             if self._stopped:
@@ -432,6 +434,13 @@ class BatchUpdateRun:
         if files is not None:
             files.give_way()
         self.stop(self._try.error())
+
+    def _save_checkpoint_at_once(self) -> None:
+        """A stop was noticed. Airflow ends the process some seconds after it, perhaps before the last checkpoint."""
+        if self._stopped and not self._saved_at_once:
+            self._saved_at_once = True
+            with suppress(BaseException), self._signals.storage():  # a timeout that comes here is held
+                self._save_checkpoint()
 
     def _save_last_checkpoint(self) -> None:
         """A retry goes on from here: what is read from now on is only accounted for, and read again by the retry."""

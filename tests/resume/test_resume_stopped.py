@@ -29,6 +29,7 @@ from tests.resume.resuming import (
     sync,
     times_sent,
     updates,
+    when,
     wrong_titles,
 )
 
@@ -121,6 +122,30 @@ def test_a_timeout_costs_no_rows_account(
     assert again["resumed_rows"] > 0
     assert set(times_sent(updates(hubspot)).values()) == {1}
     assert [line["row"] for line in lines_of(tmp_path)] == list(range(ROWS))
+
+
+@pytest.mark.parametrize("how", ["stop", "timeout"])
+def test_a_stop_is_checkpointed_at_once(hubspot: HubSpotSandbox, rows: list[dict[str, Any]], how: str) -> None:
+    """Before the replies under way are waited for: a SIGKILL that comes meanwhile costs no more than these."""
+    store, in_flight = DictStore(), []
+
+    def note(method: str) -> None:
+        if method == "set":
+            in_flight.append(hubspot.statistics["in_flight"])
+
+    store.before = note
+    run = sync(rows, store)
+    hubspot.faults.add("hang", path="/batch/update", skip=6, count=None, seconds=1.5)
+    hanging = hubspot.faults.pending[0]
+    act = run.stop if how == "stop" else send_alarm
+    with (
+        alarm_raises(),
+        when(lambda: hanging.hits >= 2, act),
+        pytest.raises(SyncStoppedError if how == "stop" else Timeout),
+    ):
+        run.finish()
+    assert in_flight == [2, 0]
+    assert run.report.summary()["updated"] > 600
 
 
 def test_a_timeout_ends_a_read_that_blocks(hubspot: HubSpotSandbox, rows: list[dict[str, Any]]) -> None:
