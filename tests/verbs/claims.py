@@ -92,8 +92,6 @@ def _rightly_conflicts(truth: Truth, number: int, row: MadeRow) -> str | None:
 
 def _denied(truth: Truth, number: int) -> bool:
     """Whether HubSpot, asked twice and more, left this row's record out as if there were none."""
-    if truth.sendings(number):
-        return False
     name = str(truth.rows[number].name).casefold()
     denials = [
         request.fault in ("empty_results", "result_left_out")
