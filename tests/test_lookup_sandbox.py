@@ -146,6 +146,21 @@ def test_by_email(typed: HubSpotSandbox, skip_unchanged: str | None) -> None:
         assert sync([rows[4], rows[2]], **options) == {"unchanged": 2}
 
 
+@pytest.mark.parametrize("missing_ok", [True, False])
+@pytest.mark.parametrize("missing_keys", ["ids", "coordinates_400", "coordinates_404"])
+def test_a_refusal_that_names_one_address_denies_no_other(
+    typed: HubSpotSandbox, missing_keys: str, missing_ok: bool
+) -> None:
+    """A read that comes back empty, then one that is refused for the one unknown address: the others are found."""
+    typed.switch(missing_keys=missing_keys)
+    contacts = list(typed.objects("contacts").values())[:60]
+    rows = [{"email": one["properties"]["email"], "city": "Wien"} for one in contacts]
+    rows.insert(30, {"email": "nobody@example.com", "city": "Wien"})
+    typed.faults.add("empty_results", path="/batch/read")
+    told = sync(rows, id_column="email", id_property="email", missing_ok=missing_ok)
+    assert told == {"updated": 60, "missing" if missing_ok else "rejected": 1}
+
+
 @pytest.mark.parametrize("by_email", [True, False])
 @pytest.mark.parametrize("fault", [None, "result_left_out", "empty_body", "cut_after_write"])
 def test_records_that_are_looked_up_may_be_given_new_keys(

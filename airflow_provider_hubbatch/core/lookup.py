@@ -221,11 +221,14 @@ class LookupQueue:
         :returns: whether the job is to be sent once more, for what the reply leaves out without a word.
         """
         silent = []
-        for item, found in zip(job.asked, read_lookup(self.lookup, job.asked, reply), strict=True):
+        read = read_lookup(self.lookup, job.asked, reply)
+        # a refusal that names some of them says nothing of the others: silence is counted in what answers all
+        refuses_some = not reply.results and any(found.error is not None for found in read)
+        for item, found in zip(job.asked, read, strict=True):
             answered = found.record is not None or found.error is not None
             if answered or self.lookup.id_property is None:
                 job.found[item.row] = found
-            elif job.repeated:
+            elif job.repeated and not refuses_some:
                 job.found[item.row] = Found(error=_not_returned(self.lookup, reply))
             else:
                 silent.append(item)
