@@ -85,7 +85,7 @@ def test_the_metadata_says_what_pip_and_pypi_show(wheel: Path) -> None:
     assert (told["Name"], told["Version"]) == ("airflow-provider-hubbatch", VERSION)
     assert told["License-Expression"] == "Apache-2.0"
     assert told["License-File"] == "LICENSE"
-    assert told["Requires-Python"] == "<3.14,>=3.11"
+    assert told["Requires-Python"] == ">=3.11"
     assert told["Description-Content-Type"] == "text/markdown"
     assert str(told.get_payload()).startswith("# airflow-provider-hubbatch")
     needed = {str(line) for line in told.get_all("Requires-Dist", []) if "extra ==" not in line}
@@ -94,9 +94,14 @@ def test_the_metadata_says_what_pip_and_pypi_show(wheel: Path) -> None:
         "apache-airflow",
         "apache-airflow-providers-common-compat",
         "apache-airflow-providers-http",
+        "apache-airflow-providers-standard",
+        "attrs",
+        "fsspec",
+        "numpy",
         "orjson",
         "pandas",
         "requests",
+        "urllib3",
     }
     assert set(told.get_all("Provides-Extra", [])) == {"parquet", "postgres", "sandbox"}
     classifiers = told.get_all("Classifier", [])
