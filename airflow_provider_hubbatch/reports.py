@@ -211,7 +211,7 @@ def summary_text(
     ::
 
         contacts: 1,250 rows: 32 rejected, 1,218 updated
-        31 INVALID_OPTION of plan (rows 17, 204, 871, ...)
+        31 INVALID_OPTION of plan (rows 17, 204, 871, ...): allowed are free, starter, pro
         1 OBJECT_NOT_FOUND (row 12)
         Every outcome is in s3://warehouse/hubspot/2026-01-03
 

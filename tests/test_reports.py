@@ -189,6 +189,34 @@ def test_a_text_says_what_why_and_where() -> None:
     ]
 
 
+def test_a_text_says_what_a_property_takes() -> None:
+    """Where all rows of a category are known it is split by property, with what the property takes."""
+
+    def rejected(row: int, name: str, category: str, takes: str) -> RowOutcome:
+        message = f"property '{name}' takes {takes}; the row has text of 4 characters"
+        return RowOutcome(row, row, Status.REJECTED, category=category, message=message)
+
+    plan = "one of its options (free, starter, pro)"
+    report = report_of(
+        *(rejected(row, "plan", "INVALID_OPTION", plan) for row in (4, 2)),
+        rejected(3, "size", "INVALID_OPTION", f"one of its options ({', '.join(['a long option'] * 10)} and 7 more)"),
+        rejected(5, "renewal", "INVALID_DATE", "a date, YYYY-MM-DD"),
+    )
+    _, first, second, third, _ = summary_text(report.summary(), report.rejected_entries()).splitlines()
+    assert first == "2 INVALID_OPTION of plan (rows 2, 4): allowed are free, starter, pro"
+    assert second.startswith("1 INVALID_OPTION of size (row 3): allowed are a long option, ")
+    assert second.endswith("a long option, ...")
+    assert third == "1 INVALID_DATE of renewal (row 5): allowed is a date, YYYY-MM-DD"
+
+
+def test_a_text_never_takes_hubspots_words_for_ours() -> None:
+    """What HubSpot says may quote a row, also where it looks like a message of this package."""
+    message = "property 'plan' takes Veza; the row has was not one of the allowed options"
+    outcome = RowOutcome(0, 1, Status.REJECTED, category="A", message=message, correlation_id="c-1")
+    report = report_of(outcome)
+    assert "Veza" not in summary_text(report.summary(), report.rejected_entries())
+
+
 def test_a_text_of_a_summary_alone_has_its_categories() -> None:
     """Without the rejected rows there are no properties and numbers, but counts and where to look."""
     assert summary_text(report_of(*rejected_outcomes()).summary()).splitlines() == [
@@ -219,7 +247,7 @@ def test_a_text_has_six_lines_at_most() -> None:
     lines = summary_text(report.summary(), report.rejected_entries()).splitlines()
     assert len(lines) == 6
     assert lines[1] == "8 REASON_8 (rows 80, 81, 82, ...)"
-    assert lines[-1] == "4 more reasons; the first of these rows are in XCom 'rejected'"
+    assert lines[-1] == "10 more of 4 other kinds; the first of these rows are in XCom 'rejected'"
 
 
 def test_a_text_holds_no_row_s_value_unless_asked() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.core.reasons import Reason, first_reasons, group_reasons, kept
 from airflow_provider_hubbatch.core.xcom_outcomes import list_rejected, list_results
 from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError
 
@@ -20,8 +21,11 @@ MAX_KEPT_OUTCOMES = 1_000
 # What a row has become that HubSpot has written.
 WRITTEN = frozenset({Status.UPDATED})
 
-# Rows named in an error's text; the others are in XCom and the result files.
-_ROWS_NAMED = 5
+# What a row has become that counts towards max_rejected.
+_FAILED = frozenset({Status.REJECTED, Status.UNKNOWN})
+
+# Reasons named in an error's text; the others are in XCom and the result files.
+_REASONS_NAMED = 4
 
 
 @dataclass(slots=True)
@@ -138,19 +142,26 @@ class SyncReport:
         if failed > allowed:
             raise SyncFailedError(self._failure(failed, max_rejected), correlation_id=self._correlation(), report=self)
 
+    def reasons(self) -> list[Reason]:
+        """Why rows were rejected or are unknown, the commonest reason first."""
+        return group_reasons(self.rejected_by_category, self.counts[Status.UNKNOWN], kept(self.rejected))
+
     def _failure(self, failed: int, max_rejected: float) -> str:
-        reasons = ", ".join(f"{count:,} {category}" for category, count in self.rejected_by_category.most_common(5))
-        unknown = self.counts[Status.UNKNOWN]
-        if unknown:
-            reasons += f"{', ' if reasons else ''}{unknown:,} unknown"
-        first = "; ".join(_named(outcome) for outcome in sorted(self.rejected, key=lambda one: one.row)[:_ROWS_NAMED])
-        written = f"{self.counts[Status.UPDATED]:,} were updated"
-        more = ", ..." if failed > _ROWS_NAMED else ""
-        where = f"every one in {self.results_path}" if self.results_path else "the first 1,000 in XCom 'rejected'"
+        """What happened and what to do come first: a log's page shows the beginning of a line."""
+        was, them = ("was", "it") if failed == 1 else ("were", "them")
+        place = self.results_path or "XCom 'rejected'"
+        first = f" (the first {MAX_KEPT_OUTCOMES:,})" if failed > MAX_KEPT_OUTCOMES and not self.results_path else ""
+        others = [f"{count:,} {status.value}" for status, count in self.counts.items() if status not in _FAILED]
+        rest = f" Of the other rows: {', '.join(others)}." if others else ""
+        why = "; ".join(first_reasons(self.reasons(), _REASONS_NAMED))
         return (
-            f"{failed:,} of {self.rows:,} rows were not written ({reasons}), more than max_rejected={max_rejected} "
-            f"allows; {written}. First: {first}{more}. Mend these rows ({where}) and send them again"
+            f"{failed:,} of {self.rows:,} rows {was} not written, more than max_rejected={max_rejected} allows. "
+            f"Fix {them} and run again: see {place}{first}.{rest} Why: {why}{self._quoted_correlation()}"
         )
+
+    def _quoted_correlation(self) -> str:
+        correlation = self._correlation()
+        return f" [correlation {correlation}]" if correlation else ""
 
     def _correlation(self) -> str | None:
         return next((outcome.correlation_id for outcome in self.rejected if outcome.correlation_id), None)
@@ -223,9 +234,3 @@ def _seconds_between(started: str | None, completed: str | None) -> float:
     if started is None or completed is None:
         return 0.0
     return round((datetime.fromisoformat(completed) - datetime.fromisoformat(started)).total_seconds(), 3)
-
-
-def _named(outcome: RowOutcome) -> str:
-    """A row in an error's text: no value of it, and no words that may quote one."""
-    correlation = f" [correlation {outcome.correlation_id}]" if outcome.correlation_id else ""
-    return f"row {outcome.row}: {outcome.category or outcome.status.value}{correlation}"

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.core.reasons import first_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,13 +97,8 @@ def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
 
 
 def rejected_lines(report: SyncReport) -> list[str]:
-    """Why rows were rejected: a short line for each of the commonest reasons, as a log's page shows them whole."""
-    lines = []
-    for category, count in report.rejected_by_category.most_common(_REASONS_LOGGED):
-        rows = [outcome.row for outcome in report.rejected if outcome.category == category]
-        where = f", first in row {min(rows):,}" if rows else ""
-        lines.append(f"{count:,} rejected: {category}{where}")
-    return lines
+    """Why rows were not written: a short line for each of the commonest reasons, as a log's page shows them whole."""
+    return [f"Not written: {words}" for words in first_reasons(report.reasons(), _REASONS_LOGGED)]
 
 
 def not_taken_lines(report: SyncReport) -> list[str]:

@@ -84,7 +84,7 @@ def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> Non
             task = f"{airflow.url}/dags/shown/runs/{quote(shown, safe='')}/tasks/failing"
             seen = {}
             for name, url, wanted in (
-                ("log", task, "first in row 1"),
+                ("log", task, "INVALID_ID (row 1)"),
                 ("rendered", f"{task}/rendered_templates", "list of dicts"),
                 ("xcom", f"{task}/xcom", "return_value"),
                 ("details", f"{task}/details", "HubSpot records"),
@@ -102,7 +102,7 @@ def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> Non
             seen["timeline"] = shown_timeline(airflow, shown)
             complaints = console(browser)
     assert "contacts: 1 updated, 1 rejected" in seen["log"]
-    assert "1 rejected: INVALID_ID, first in row 1" in seen["log"]
+    assert "Not written: 1 INVALID_ID (row 1)" in seen["log"]
     assert "2 rows (list of dicts)" in seen["rendered"]
     assert "rejected" in seen["xcom"]
     assert "results" in seen["xcom"]

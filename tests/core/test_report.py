@@ -108,11 +108,23 @@ def test_report_failure_says_which_rows_and_quotes_no_value() -> None:
     with pytest.raises(SyncFailedError) as caught:
         report_of("updated", *["rejected"] * 7, "unknown").raise_for_rejected()
     text = str(caught.value)
-    assert "8 of 9 rows" in text
-    assert "7 VALIDATION_ERROR, 1 unknown" in text
-    assert "row 1: VALIDATION_ERROR [correlation c-1]" in text
+    assert text.startswith("8 of 9 rows were not written, more than max_rejected=0 allows. Fix them and run again: ")
+    assert "7 VALIDATION_ERROR (rows 1, 2, 3, ...); 1 unknown (row 8) [correlation c-1]" in text
     assert "Secret" not in text
     assert caught.value.correlation_id == "c-1"
+
+
+def test_report_failure_accounts_for_every_row_that_failed() -> None:
+    """Of many categories the commonest are named, and what the others come to."""
+    report = SyncReport("contacts")
+    for number in range(1, 8):
+        for row in range(number):
+            report.add(RowOutcome(10 * number + row, 1, Status.REJECTED, category=f"REASON_{number}"))
+    with pytest.raises(SyncFailedError) as caught:
+        report.raise_for_rejected()
+    _, _, why = str(caught.value).partition("Why: ")
+    assert why.endswith("; and 10 more of 4 other kinds")
+    assert sum(int(reason.removeprefix("and ").split()[0]) for reason in why.split("; ")) == report.rows
 
 
 def test_report_failure_does_not_call_unsent_rows_written() -> None:
