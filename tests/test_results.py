@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 TASK = "a_dag a_run task -1"
 
 
-def a_try(number: int = 1, task: str = TASK) -> TaskTry:
-    return TaskTry(task, number)
+def a_try(number: int = 1, task: str = TASK, *, hours: float | None = None) -> TaskTry:
+    """A task's try, an hour after the one before."""
+    return TaskTry(task, number, started_at=1.7e9 + 3_600 * (number if hours is None else hours))
 
 
 def outcome_of(row: int, status: Status = Status.UPDATED, **what: Any) -> RowOutcome:
@@ -246,6 +247,28 @@ def test_a_try_that_comes_late_leaves_the_files_alone(folder: str) -> None:
         started(folder, late)
     assert late.superseded
     assert rows_in(folder) == [0, 1, 2]
+
+
+def test_a_run_that_was_deleted_and_made_again_takes_its_folder_over(folder: str) -> None:
+    """Its tries are counted from 1 again: it is no late try of the run before."""
+    before = started(folder, a_try(3, hours=3))
+    write(before, range(5))
+    before.close()
+    again = started(folder, a_try(1, hours=24))
+    write(again, range(2))
+    again.close()
+    assert rows_in(folder) == [0, 1]
+
+
+def test_workers_whose_clocks_differ_are_told_by_the_number(folder: str) -> None:
+    """A retry that seems to have started before the try that it follows is a retry all the same."""
+    before = started(folder, a_try(1, hours=1.001))
+    write(before, range(5))
+    before.close()
+    retry = started(folder, a_try(2, hours=1.0))
+    write(retry, range(5))
+    retry.close()
+    assert rows_in(folder) == list(range(5))
 
 
 def test_what_was_written_in_between_is_swept_up(tmp_path: Path) -> None:

@@ -125,12 +125,14 @@ class Claim:
     :param try_id: the try that writes them, or that wrote them last.
     :param task: which task instance's try that is; empty: not one that Airflow knows.
     :param number: Airflow's ``try_number``; 0 where there is no task instance.
+    :param started_at: when it started, in seconds since the epoch, by its worker's clock; 0.0 where nobody knows.
     :param earlier: the parts of the tries before that count.
     """
 
     try_id: str
     task: str = ""
     number: int = 0
+    started_at: float = 0.0
     earlier: Parts = ()
 
     def counts(self, name: str, file: str) -> bool:
@@ -147,8 +149,13 @@ class Claim:
         return tries.index(try_id) if try_id in tries else len(tries)
 
     def follows(self, other: Claim) -> bool:
-        """Whether this is a later try of the same task instance."""
-        return self.task != "" and self.task == other.task and self.number > other.number
+        """Whether this is a later try of the same task instance.
+
+        By its number and by the clock: a run that was deleted and made again counts its tries from 1, and of two tries
+        that follow each other at once, the workers' clocks may not agree.
+        """
+        same = self.task != "" and self.task == other.task
+        return same and self.number > other.number and self.started_at > other.started_at
 
     def kept_names(self, name: str) -> list[str]:
         """The files of the tries before that count."""
@@ -156,8 +163,15 @@ class Claim:
 
     def as_json(self) -> bytes:
         """What stands in the file."""
-        said = {"format": FORMAT, "try": self.try_id, "task": self.task, "try_number": self.number}
-        return json.dumps({**said, "earlier": dict(self.earlier)}, separators=(",", ":")).encode()
+        said = {
+            "format": FORMAT,
+            "try": self.try_id,
+            "task": self.task,
+            "try_number": self.number,
+            "started_at": self.started_at,
+            "earlier": dict(self.earlier),
+        }
+        return json.dumps(said, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, content: bytes) -> Claim:
@@ -172,9 +186,11 @@ class Claim:
             raise ValueError("it is of another version, or damaged")
         ((try_id, number),) = checked_parts([[said.get("try"), said.get("try_number")]])
         task, earlier = said.get("task"), said.get("earlier")
-        if isinstance(task, str) and isinstance(earlier, dict):
-            return cls(try_id=try_id, task=task, number=number, earlier=checked_parts(list(earlier.items())))
-        raise ValueError("it is damaged")
+        started_at = said.get("started_at")
+        if not (isinstance(task, str) and isinstance(started_at, float) and isinstance(earlier, dict)):
+            raise ValueError("it is damaged")  # noqa: TRY004 - as everything else that is wrong with it
+        kept = checked_parts(list(earlier.items()))
+        return cls(try_id=try_id, task=task, number=number, started_at=started_at, earlier=kept)
 
 
 def _decoded(content: bytes) -> Any:

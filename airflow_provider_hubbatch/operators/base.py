@@ -207,7 +207,8 @@ class HubSpotBatchOperator(BaseOperator):
         if self.resume and store is None:
             self.log.info("This Airflow keeps no state for tasks (3.3 does): a retry will start over")
         task = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
-        return TaskTry(task, ti.try_number, store, resumes=self.resume)
+        started_at = ti.start_date.timestamp() if ti.start_date else 0.0
+        return TaskTry(task, ti.try_number, store, started_at=started_at, resumes=self.resume)
 
     def _wait_for_quota(self, context: Context, error: DailyQuotaError) -> None:
         """Defer until the account's daily limit is reset, if that is wanted and nothing would be sent twice."""

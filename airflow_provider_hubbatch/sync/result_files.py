@@ -73,7 +73,13 @@ class ResultFiles:
         self._folder = _storage_path(folder)
         self._name = name
         self._try = this_try
-        self._claim = Claim(try_id=this_try.id, task=this_try.task, number=this_try.number, earlier=earlier)
+        self._claim = Claim(
+            try_id=this_try.id,
+            task=this_try.task,
+            number=this_try.number,
+            started_at=this_try.started_at,
+            earlier=earlier,
+        )
         self._parts = 0
         self._storage = storage
         self._part = self._next_part()

@@ -41,6 +41,7 @@ class TaskTry:
 
     :param task: which task instance: the same for all of its tries, and for no other's. Empty: there is none.
     :param number: Airflow's ``try_number``.
+    :param started_at: when the try started, in seconds since the epoch.
     :param store: the task's state; ``None``: there is none (Airflow before 3.3, or no task).
     :param resumes: whether it goes on from what an earlier try left, and leaves something to the next.
     :ivar id: its own, in the names of its result files.
@@ -48,10 +49,17 @@ class TaskTry:
     """
 
     def __init__(
-        self, task: str = "", number: int = 0, store: StateStore | None = None, *, resumes: bool = True
+        self,
+        task: str = "",
+        number: int = 0,
+        store: StateStore | None = None,
+        *,
+        started_at: float = 0.0,
+        resumes: bool = True,
     ) -> None:
         self.task = task
         self.number = number
+        self.started_at = started_at
         self.store = store
         self.resumes = resumes and store is not None
         self.id = secrets.token_hex(4)

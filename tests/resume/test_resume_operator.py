@@ -51,6 +51,7 @@ class TaskInstance:
     """As much of a task instance as the operator asks for."""
 
     dag_id, run_id, task_id, map_index, try_number = "a_dag", "a_run", "update", -1, 1
+    start_date = datetime(2026, 3, 1, tzinfo=UTC)
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
