@@ -55,6 +55,13 @@ def statuses(report: SyncReport) -> dict[int, str]:
 # --- the hook -----------------------------------------------------------------------------------------------------
 
 
+def test_no_verb_is_left_out() -> None:
+    """Every batch method of the hook is in the table, and has its stream beside it."""
+    batches = {name.removeprefix("batch_") for name in vars(HubSpotHook) if name.startswith("batch_")}
+    streams = {name.removeprefix("iter_batch_") for name in vars(HubSpotHook) if name.startswith("iter_batch_")}
+    assert {verb.name for verb in VERBS} == batches == streams
+
+
 @every_verb
 def test_every_row_has_its_effect_and_its_outcome(verb: Verb, hubspot: HubSpotSandbox) -> None:
     """120 good rows and a bad one in two requests: each outcome is true, and the bad one says why, with its row."""

@@ -194,7 +194,10 @@ class Truth:
 
     def excused(self, number: int) -> bool:
         """Whether HubSpot refused this row by a fault: alone in a refused request, or failing while others didn't."""
-        return any(request.fault == "status" and (request.status or 0) >= 400 for _, request in self.sendings(number))
+        name = str(self.rows[number].name).casefold()
+        reads = [one for one in self.reads if any(str(item["id"]).casefold() == name for item in one.json["inputs"])]
+        carriers = [*reads, *(request for _, request in self.sendings(number))]
+        return any(request.fault == "status" and (request.status or 0) >= 400 for request in carriers)
 
     def witnessed(self, number: int) -> bool:
         """Whether a record was seen with this row's own value."""

@@ -51,6 +51,7 @@ WRONG_IDS: tuple[Wrong, ...] = (
 class Verb:
     """One verb. Its rows are numbered from 1 to 200; the fixture ``sandbox`` has a contact of each number.
 
+    :param label: what tests call it, where there are several of one verb.
     :param operator: its class's name.
     :param where: its parameters that say what is written.
     :param path: how the path of its writing requests ends.
@@ -63,6 +64,7 @@ class Verb:
     """
 
     name: str
+    label: str = ""
     operator: str
     where: Mapping[str, Any]
     path: str
@@ -91,12 +93,31 @@ class Verb:
         return [request for request in sandbox.requests if request.path.endswith(self.path)]
 
     def __str__(self) -> str:
-        return self.name
+        return self.label or self.name
 
 
-def _updated_cities(sandbox: HubSpotSandbox, value: str) -> list[int]:
-    held = sandbox.objects("contacts")
-    return [int(one) for one, record in held.items() if record["properties"].get("city") == f"{value} {one}"]
+def _in_cities(key: str, prefix: str = "", suffix: str = "") -> Callable[[HubSpotSandbox, str], list[int]]:
+    """The numbers of the contacts whose city has the row's text, by their key; as often as there are such contacts.
+
+    :param key: ``id``, or the property with the number between a prefix and a suffix.
+    """
+
+    def numbers(sandbox: HubSpotSandbox, value: str) -> list[int]:
+        found = []
+        for one, record in sandbox.objects("contacts").items():
+            name = one if key == "id" else record["properties"].get(key) or ""
+            number = name.removeprefix(prefix).removesuffix(suffix)
+            if record["properties"].get("city") == f"{value} {number}":
+                found.append(int(number))
+        return found
+
+    return numbers
+
+
+def _made_cities(sandbox: HubSpotSandbox, value: str) -> list[int]:
+    """The numbers in the cities of contacts, whoever they are."""
+    cities = [record["properties"].get("city") or "" for record in sandbox.objects("contacts").values()]
+    return [int(city.removeprefix(f"{value} ")) for city in cities if city.startswith(f"{value} ")]
 
 
 UPDATE = Verb(
@@ -107,8 +128,74 @@ UPDATE = Verb(
     success="updated",
     row=lambda number, value: {"id": number, "city": f"{value} {number}"},
     bad=({"id": "bad", "city": "Gent"}, "INVALID_ID"),
-    done=_updated_cities,
+    done=_in_cities("id"),
     wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok")),
 )
+UPSERT = Verb(
+    name="upsert",
+    operator="HubSpotBatchUpsertOperator",
+    where={"object_type": "contacts", "id_column": "key", "id_property": "customer_number"},
+    path="/batch/upsert",
+    success="created",
+    row=lambda number, value: {"key": f"N-{number}", "city": f"{value} {number}"},
+    bad=({"key": None, "city": "Gent"}, "MISSING_ID"),
+    done=_in_cities("customer_number", "N-"),
+    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("id_property", "None", "id_property")),
+)
+UPSERT_BY_EMAIL = Verb(
+    name="upsert",
+    label="upsert by email",
+    operator="HubSpotBatchUpsertOperator",
+    where={"object_type": "contacts", "id_column": "key", "id_property": "email"},
+    path="/batch/create",
+    success="created",
+    row=lambda number, value: {"key": f"new.{number}@example.com", "city": f"{value} {number}"},
+    bad=({"key": "no address", "city": "Gent"}, "INVALID_ID"),
+    done=_in_cities("email", "new.", "@example.com"),
+    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS),
+)
+CREATE = Verb(
+    name="create",
+    operator="HubSpotBatchCreateOperator",
+    where={"object_type": "contacts", "id_column": "key", "id_property": "customer_number"},
+    path="/batch/create",
+    success="created",
+    row=lambda number, value: {"key": f"N-{number}", "city": f"{value} {number}"},
+    bad=({"key": None, "city": "Gent"}, "MISSING_ID"),
+    done=_in_cities("customer_number", "N-"),
+    wrong=(*WRONG_FOR_ALL, ("properties", "['town']", "town"), *WRONG_IDS, ("existing", "'update'", "existing")),
+)
+CREATE_WITHOUT_KEY = Verb(
+    name="create",
+    label="create without a key",
+    operator="HubSpotBatchCreateOperator",
+    where={"object_type": "contacts"},
+    path="/batch/create",
+    success="created",
+    row=lambda number, value: {"city": f"{value} {number}"},
+    bad=({"city": "Gent", "plan": "nonsense"}, "INVALID_OPTION"),
+    done=_made_cities,
+    settles=False,
+    wrong=(*WRONG_FOR_ALL, ("properties", "['town']", "town")),
+)
+ARCHIVE = Verb(
+    name="archive",
+    operator="HubSpotBatchArchiveOperator",
+    where={"object_type": "contacts"},
+    path="/batch/archive",
+    success="archived",
+    row=lambda number, _: {"id": number},
+    bad=({"id": "bad"}, "INVALID_ID"),
+    done=lambda sandbox, _: [int(one) for one in sandbox.objects("contacts", archived=True)],
+    wrong=(*WRONG_FOR_ALL, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok"), ("max_archived", "0.5", "max_archived")),
+)
 
-VERBS = (UPDATE,)
+
+def _is_there(verb: Verb) -> bool:
+    from airflow_provider_hubbatch.hooks import HubSpotHook
+
+    return hasattr(HubSpotHook, f"batch_{verb.name}")
+
+
+# A verb is tested from the moment that the hook has it.
+VERBS = tuple(filter(_is_there, (UPDATE, UPSERT, UPSERT_BY_EMAIL, CREATE, CREATE_WITHOUT_KEY, ARCHIVE)))
