@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from airflow.sdk import DAG
 
@@ -80,13 +81,19 @@ def load_dag(path: Path, dag_id: str | None = None) -> DAG:
     return dag
 
 
-def run_dag(path: Path, dag_id: str | None = None, conf: dict[str, Any] | None = None) -> DagResult:
+def run_dag(
+    path: Path,
+    dag_id: str | None = None,
+    conf: dict[str, Any] | None = None,
+    logical_date: datetime | None = None,
+) -> DagResult:
     """Run the DAG of a file that is in the dags folder, in a migrated database."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    run = load_dag(path, dag_id).test(run_conf=conf)
+    when: dict[str, Any] = {} if logical_date is None else {"logical_date": logical_date}
+    run = load_dag(path, dag_id).test(run_conf=conf, **when)
     instances = select(TaskInstance).where(TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id)
     with create_session() as session:
         tasks = {(ti.task_id, ti.map_index): str(ti.state) for ti in session.scalars(instances)}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from demo.dag_run import DagResult, run_dag
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["DagResult", "RunDag", "TaskRecord", "rendered_fields", "run_dag_file"]
 
@@ -16,17 +19,29 @@ class RunDag(Protocol):
     """What the fixture ``run_dag`` gives."""
 
     def __call__(
-        self, source: Path | str, *, dag_id: str | None = None, conf: dict[str, Any] | None = None
+        self,
+        source: Path | str,
+        *,
+        dag_id: str | None = None,
+        conf: dict[str, Any] | None = None,
+        logical_date: datetime | None = None,
     ) -> DagResult:
         """Run a DAG to its end.
 
         :param source: a DAG file, or the text of one.
         :param dag_id: which one of several in the file.
         :param conf: the run's ``conf``.
+        :param logical_date: of the run; ``None``: now.
         """
 
 
-def run_dag_file(dags_folder: Path, source: Path | str, dag_id: str | None, conf: dict[str, Any] | None) -> DagResult:
+def run_dag_file(
+    dags_folder: Path,
+    source: Path | str,
+    dag_id: str | None,
+    conf: dict[str, Any] | None,
+    logical_date: datetime | None = None,
+) -> DagResult:
     """Put ``source`` into ``dags_folder``, as ``dag.test()`` wants it there, run it and take it out again."""
     name = source.name if isinstance(source, Path) else "dag_of_a_test.py"
     path = dags_folder / name
@@ -35,7 +50,7 @@ def run_dag_file(dags_folder: Path, source: Path | str, dag_id: str | None, conf
     else:
         path.write_text(source)
     try:
-        return run_dag(path, dag_id, conf)
+        return run_dag(path, dag_id, conf, logical_date)
     finally:
         path.unlink()
 

@@ -17,6 +17,7 @@ from tests.airflow_dags import run_dag_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from tests.airflow_dags import RunDag
 
@@ -57,8 +58,14 @@ def airflow_db() -> Path:
 def run_dag(airflow_db: Path) -> RunDag:
     """Run a DAG file, or a DAG's source text, through Airflow in this process."""
 
-    def run(source: Path | str, *, dag_id: str | None = None, conf: dict[str, Any] | None = None) -> Any:
-        return run_dag_file(airflow_db / "dags", source, dag_id, conf)
+    def run(
+        source: Path | str,
+        *,
+        dag_id: str | None = None,
+        conf: dict[str, Any] | None = None,
+        logical_date: datetime | None = None,
+    ) -> Any:
+        return run_dag_file(airflow_db / "dags", source, dag_id, conf, logical_date)
 
     return run
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -124,3 +127,48 @@ def test_an_example_runs_in_a_whole_airflow(setting: Setting, tmp_path: Path) ->
         log = airflow.log(CHANGED, run_id, "update_contacts")
     assert setting.sandbox.token not in log
     assert f"{summary['updated']} updated" in log
+
+
+class Channel(BaseHTTPRequestHandler):
+    """A chat's webhook, which keeps what is posted."""
+
+    posted: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """A channel on loopback, to which the connection ``chat`` leads; what was posted there."""
+    Channel.posted = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Channel) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps({"conn_type": "http", "host": host}))
+        yield Channel.posted
+        server.shutdown()
+
+
+@pytest.mark.parametrize("max_rejected", ["0.05", "0"])
+def test_people_are_told_in_success_and_failure(
+    run_dag: RunDag, setting: Setting, channel: list[dict[str, Any]], max_rejected: str, tmp_path: Path
+) -> None:
+    """A sync posts one message with its counts and reasons, whether it fails or not, and no row's value."""
+    example = (EXAMPLE_DAGS / "example_tell_people.py").read_text()
+    result = run_dag(example.replace("max_rejected=0.05", f"max_rejected={max_rejected}"))
+    assert result.state == ("failed" if max_rejected == "0" else "success")
+    summary = result.xcom("update_contacts")
+    (message,) = channel
+    lines = message["text"].splitlines()
+    assert lines[0].startswith(f":warning: *contacts*: {summary['rows']:,} rows: {summary['rejected']} rejected, ")
+    assert "`INVALID_OPTION` of plan (rows " in message["text"]
+    renamed = {row["plan"] for row in setting.rows()} - {"free", "starter", "pro", "enterprise", None}
+    assert renamed
+    assert not any(plan in message["text"] for plan in renamed)

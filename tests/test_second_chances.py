@@ -70,6 +70,22 @@ def test_a_row_that_never_can_be_written_ends(hubspot: HubSpotSandbox, tmp_path:
     assert rows == [1, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("path", ["/batch/update", "/properties/"])
+def test_a_night_with_an_outage_is_no_attempt(hubspot: HubSpotSandbox, tmp_path: Path, path: str) -> None:
+    """A row to which HubSpot gave no answer has not been tried: an outage of many nights uses up nobody's chances."""
+    update([{"id": "999999999", "city": "Ghent"}], tmp_path / "0")
+    update(RejectedRows(str(tmp_path), latest=True), tmp_path / "1")
+    hubspot.faults.add("html", path=path, **OUTAGE)
+    for night in range(2, 7):
+        with pytest.raises(UnavailableError):
+            update(RejectedRows(str(tmp_path), latest=True), tmp_path / str(night))
+        (waiting,) = outcomes_in(tmp_path / str(night))
+        assert (waiting["status"], waiting["attempts"]) == ("unknown" if path == "/batch/update" else "not_sent", 1)
+    hubspot.faults.clear()
+    update(RejectedRows(str(tmp_path), latest=True), tmp_path / "7")
+    assert outcomes_in(tmp_path / "7")[0]["attempts"] == 2
+
+
 def test_earlier_rows_take_effect_before_today_s(hubspot: HubSpotSandbox, tmp_path: Path) -> None:
     """In a list of sources every row is sent, and of one record the later source's takes effect last."""
     hubspot.faults.add("html", path="/batch/update", **OUTAGE)

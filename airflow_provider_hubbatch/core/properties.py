@@ -87,6 +87,7 @@ class KnownProperties:
         self._id_use = id_use
 
     def get(self, name: str) -> PropertyDefinition | None:
+        """HubSpot's definition of a property, where it is known."""
         return (self.definitions or {}).get(name)
 
     def refusal(self, column: Any, name: Any) -> Invalid | None:

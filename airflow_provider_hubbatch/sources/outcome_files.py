@@ -61,18 +61,22 @@ class OutcomeFiles:
         return [self.paths[name] for name in names.get(self.task, ())]
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The outcomes, one a line. A line that is none, as a kill may leave it, is counted in the log."""
+        """The outcomes of all files that count, one a line."""
         for path in self.counted():
-            damaged = 0
-            with self.storage.open(path, "rb") as file:
-                while line := file.readline(MAX_LINE_BYTES):
-                    outcome = _parse(line)
-                    if outcome is None:
-                        damaged += bool(line.strip())
-                    else:
-                        yield outcome
-            if damaged:
-                log.warning("%d lines of %s are no outcomes, and left out", damaged, show_path(path))
+            yield from self.read_file(path)
+
+    def read_file(self, path: str) -> Iterator[dict[str, Any]]:
+        """The outcomes of one file. A line that is none, as a kill may leave it, is counted in the log."""
+        damaged = 0
+        with self.storage.open(path, "rb") as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                outcome = _parse(line)
+                if outcome is None:
+                    damaged += bool(line.strip())
+                else:
+                    yield outcome
+        if damaged:
+            log.warning("%d lines of %s are no outcomes, and left out", damaged, show_path(path))
 
     def _claim(self, path: str) -> Claim:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_hubbatch.core.checkpoint import RowsDigest
+from airflow_provider_hubbatch.core.checkpoint import RowsDigest, is_settled
 from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
 
@@ -63,9 +63,11 @@ class Intake:
         return Prepared(rows, replayed)
 
     def complete(self, outcome: RowOutcome) -> RowOutcome:
-        """A row's outcome, with how often it was sent again."""
+        """A row's outcome, with how often it was sent again; what HubSpot didn't answer to is no try."""
         attempts = self.take_attempts(outcome.row)
-        return outcome if attempts is None else outcome._replace(attempts=attempts)
+        if attempts is not None and not is_settled(outcome):
+            attempts -= 1
+        return outcome._replace(attempts=attempts) if attempts else outcome
 
     def take_attempts(self, row: int) -> int | None:
         """How often a row was sent again, for its outcome; ``None``: it is no earlier run's."""

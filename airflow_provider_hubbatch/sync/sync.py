@@ -245,9 +245,9 @@ class BatchUpdateRun:
         for chunk in self._until_stopped(chunks):
             for offset, given_id in enumerate(self._spec.ids_in(chunk)):
                 row = chunk.first_row + offset
-                tries = None if chunk.attempts is None else chunk.attempts[offset]
+                tries = 0 if chunk.attempts is None else chunk.attempts[offset] - 1
                 values = chunk.row(offset) or None
-                outcome = RowOutcome(row, given_id, Status.NOT_SENT, values=values, attempts=tries)
+                outcome = RowOutcome(row, given_id, Status.NOT_SENT, values=values, attempts=tries or None)
                 self._note(outcome)
                 yield outcome
 
