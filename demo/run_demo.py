@@ -95,11 +95,13 @@ def main() -> int:
         console.print(f"  HubSpot    {len(_contacts(setting)):,} contacts, in a sandbox at {setting.sandbox.url}")
         console.print()
         try:
+            look = look_before(console, setting)
             acts = [act(console, setting, CHANGED), act(console, setting, NIGHTLY)]
         except DemoError as error:
             console.print(f"[red]{error}[/]")
             return 1
         limit = setting.sandbox.statistics["max_in_10_seconds"]
+    show_look(console, *look)
     show_counts(console, acts)
     show_rejected(console, acts)
     show_a_record(console, acts)
@@ -131,6 +133,32 @@ def act(console: Console, setting: Setting, dag_id: str) -> Act:
     return Act(dag_id, told, before, after, _wrong(told, rows, before, after))
 
 
+def look_before(console: Console, setting: Setting) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Look what the nightly sync would change: its summary, and an example of each property."""
+    folder = FOLDER / "look"
+    folder.mkdir()
+    before = _contacts(setting)
+    environment = airflow_environment(FOLDER / "airflow", EXAMPLE_DAGS) | setting.connections
+    with console.status("A look before the leap ..."), LOG.open("ab") as log:
+        ended = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "demo.look", str(folder)],
+            env=environment,
+            cwd=REPOSITORY,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    if ended.returncode or _contacts(setting) != before:
+        raise DemoError(f"The look before the leap went wrong; its log: {LOG}")
+    examples: dict[str, list[Any]] = {}
+    for path in sorted((folder / "outcomes").glob("*.jsonl")):
+        for outcome in map(json.loads, path.read_text().splitlines()):
+            for name, change in outcome.get("changes", {}).items():
+                examples.setdefault(name, [outcome["record_id"], *change])
+    return json.loads((folder / "summary.json").read_text()), examples
+
+
 def _wrong(told: dict[str, Any], rows: list[dict[str, Any]], before: Records, after: Records) -> list[str]:
     rejected = {outcome["id"] for outcome in told["xcoms"]["update_contacts"]["rejected"]}
     if told["dag_id"] == CHANGED:
@@ -146,6 +174,27 @@ def _wrong(told: dict[str, Any], rows: list[dict[str, Any]], before: Records, af
         rejected_ids=rejected,
         before=before,
         after=after,
+    )
+
+
+def show_look(console: Console, summary: dict[str, Any], examples: dict[str, list[Any]]) -> None:
+    """What the nightly sync would have changed before anything was sent."""
+    table = Table(
+        title="A look before the leap (validate_only)",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=True,
+    )
+    for heading in ("property", "would change", "for example", "from", "to"):
+        table.add_column(heading, justify="right" if heading == "would change" else "left")
+    for name, count in summary["changes"].items():
+        record_id, old, new = examples[name]
+        table.add_row(name, f"{count:,}", f"contact {record_id}", old or "-", new)
+    console.print()
+    console.print(table)
+    console.print(
+        f"  {summary['unchanged']:,} of {summary['rows']:,} rows are in HubSpot as they are; nothing was sent."
     )
 
 
