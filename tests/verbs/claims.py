@@ -35,7 +35,8 @@ def _created(truth: Truth, number: int, row: MadeRow) -> str | None:
         return None  # counted with all those that are alike
     if row.name in truth.ids:
         return "its record was there before"
-    return _is_its_record(truth, number) or _all_arrived(truth, number)
+    told = truth.outcomes[number].get("record_id") is not None  # a reply need not say whose a new record is
+    return (_is_its_record(truth, number) if told else None) or _all_arrived(truth, number)
 
 
 def _updated(truth: Truth, number: int, row: MadeRow) -> str | None:

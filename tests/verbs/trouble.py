@@ -115,6 +115,11 @@ class Trouble:
     contacts: int
     latency_ms: float
 
+    @property
+    def merged(self) -> dict[str, str]:
+        """Record ids that were merged away -> the surviving record's."""
+        return {str(FIRST_ID + number): str(FIRST_ID + number + 1) for number in _merged(self.contacts)}
+
     def sandbox(self) -> HubSpotSandbox:
         """A HubSpot with the records that there are before."""
         sandbox = HubSpotSandbox(
@@ -128,8 +133,8 @@ class Trouble:
         sandbox._portal.store.recent_changes = type(sandbox._portal.store.recent_changes)()
         for number in _gone(self.contacts):
             sandbox.archive("contacts", str(FIRST_ID + number))
-        for number in _merged(self.contacts):
-            sandbox.merge("contacts", str(FIRST_ID + number), str(FIRST_ID + number + 1))
+        for gone, survivor in self.merged.items():
+            sandbox.merge("contacts", gone, survivor)
         for kind, details, probability in self.faults:
             sandbox.faults.randomly(kind, probability=probability, path="/batch/", **details)
         return sandbox
