@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What HubSpot keeps itself.
 _SYSTEM = frozenset({"hs_object_id", "createdate", "hs_createdate", "hs_lastmodifieddate", "lastmodifieddate"})
+# After these HubSpot has not looked at the inputs.
+_NEVER_WRITTEN = frozenset({401, 403, 404, 423, 429})
 _STATUSES = ("created", "updated", "archived", "unchanged", "missing", "rejected", "unknown", "not_sent")
 
 
@@ -147,7 +149,9 @@ def _sent_needlessly(number: int, sendings: list[Sending]) -> Iterator[str]:
 
 def _created_blindly(truth: Truth, number: int, before: RecordedRequest, after: RecordedRequest) -> Iterator[str]:
     """A create that may have reached HubSpot is sent again only once its key has been read."""
-    if before.status is not None and 400 <= before.status < 500 and not truth.seen.trouble.behaviours["partly_written"]:
+    if before.status in _NEVER_WRITTEN:
+        return
+    if before.status in (400, 409) and not truth.seen.trouble.behaviours["partly_written"]:
         return
     name = str(truth.rows[number].name).casefold()
     asked = any(
