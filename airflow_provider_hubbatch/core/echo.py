@@ -79,7 +79,7 @@ def _same_number_or_time(ours: str, theirs: str) -> bool:
     except ArithmeticError:
         pass
     try:
-        return scalars.datetime_of_text(ours) == scalars.datetime_of_text(theirs)
+        return scalars.normalize_datetime(ours) == scalars.normalize_datetime(theirs)
     except scalars.REFUSALS:
         return False
 

@@ -29,7 +29,7 @@ class _NotJsonError(ValueError):
     """JSON can't hold it so that it means the same when it is read."""
 
 
-def json_ready(value: Any) -> Any:
+def encode_value(value: Any) -> Any:
     """One value, such as a row's id, as JSON can hold it; what JSON can't hold is described.
 
     :param value: anything.
@@ -39,12 +39,12 @@ def json_ready(value: Any) -> Any:
     if type(value) is int and -_INT64 < value < _INT64:
         return value
     try:
-        return _Nested().converted(value)
+        return _Nested().convert(value)
     except Exception:  # noqa: BLE001 - whatever an object of an unknown library does
         return f"<{scalars.describe(value)}>"
 
 
-def json_row(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def encode_row(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A source row as JSON can hold it.
 
     :param values: column -> value.
@@ -52,25 +52,25 @@ def json_row(values: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     """
     row, cut = {}, []
     for column, value in values.items():
-        name = encodable(column)
+        name = escape_text(column)
         try:
-            row[name] = _Nested().converted(value)
+            row[name] = _Nested().convert(value)
         except Exception:  # noqa: BLE001 - as above
             cut.append(name)
     return row, tuple(cut)
 
 
-def encodable(text: str) -> str:
+def escape_text(text: str) -> str:
     """Text that UTF-8 can hold: half a surrogate pair is written as an escape."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
-def _number(digits: str) -> float | str:
+def _make_number(digits: str) -> float | str:
     """A Decimal as a number, where a reader gets exactly its digits back; else as text."""
     if "." not in digits and len(digits) < _DIGITS_OF_INT64:
         return int(digits)
     number = float(digits)
-    return number if scalars.text_of_float(number) == digits else digits
+    return number if scalars.format_float(number) == digits else digits
 
 
 class _Nested:
@@ -79,27 +79,27 @@ class _Nested:
     def __init__(self) -> None:
         self._items_left = MAX_ITEMS
 
-    def converted(self, value: Any, depth: int = 0) -> Any:
-        plain = scalars.plain(value)
+    def convert(self, value: Any, depth: int = 0) -> Any:
+        plain = scalars.unwrap(value)
         match plain:
             case None | bool():
                 return plain
             case str():
-                return scalars.text_of_text(plain)
+                return scalars.check_text(plain)
             case int():
-                return plain if -_INT64 <= plain < _INT64 else scalars.text_of_int(plain)
+                return plain if -_INT64 <= plain < _INT64 else scalars.format_int(plain)
             case float() if math.isfinite(plain):
                 return plain
             case Decimal():
-                return _number(scalars.text_of_decimal(plain))
+                return _make_number(scalars.format_decimal(plain))
             case date() | time():
                 return plain.isoformat()
             case list():
                 self._enter(len(plain), depth)
-                return [self.converted(item, depth + 1) for item in plain]
+                return [self.convert(item, depth + 1) for item in plain]
             case Mapping():
                 self._enter(len(plain), depth)
-                return {encodable(str(key)): self.converted(item, depth + 1) for key, item in plain.items()}
+                return {escape_text(str(key)): self.convert(item, depth + 1) for key, item in plain.items()}
         raise _NotJsonError
 
     def _enter(self, items: int, depth: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from airflow_provider_hubbatch.core.json_values import encodable, json_ready, json_row
+from airflow_provider_hubbatch.core.json_values import encode_row, encode_value, escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,22 +148,22 @@ class RowOutcome(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""
-        outcome: dict[str, Any] = {"row": self.row, "id": json_ready(self.id), "status": self.status.value}
+        outcome: dict[str, Any] = {"row": self.row, "id": encode_value(self.id), "status": self.status.value}
         for key in ("record_id", "updated_at", "category", "message", "correlation_id"):
             value = getattr(self, key)
             if value is not None:
-                outcome[key] = encodable(value)
+                outcome[key] = escape_text(value)
         if self.attempts is not None:
             outcome["attempts"] = self.attempts
         if self.not_taken:
             outcome["not_taken"] = list(self.not_taken)
         if self.changes is not None:
             outcome["changes"] = {
-                encodable(name): [old if old is None else encodable(old), new]
+                escape_text(name): [old if old is None else escape_text(old), new]
                 for name, (old, new) in self.changes.items()
             }
         if self.values is not None:
-            outcome["values"], cut = json_row(self.values)
+            outcome["values"], cut = encode_row(self.values)
             if cut:
                 outcome["values_cut"] = list(cut)
         return outcome
@@ -171,4 +171,4 @@ class RowOutcome(NamedTuple):
     @property
     def values_cut(self) -> tuple[str, ...]:
         """The columns that :meth:`as_dict` leaves out of ``values``, since JSON can't hold what they have."""
-        return () if self.values is None else json_row(self.values)[1]
+        return () if self.values is None else encode_row(self.values)[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_hubbatch.core.sync_report import checked_count_or_share
+from airflow_provider_hubbatch.core.sync_report import check_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class SyncOptions:
 
         :raises SettingsError: naming the option.
         """
-        checked_count_or_share(self.max_rejected, "max_rejected", of="rows")
-        checked_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
+        check_count_or_share(self.max_rejected, "max_rejected", of="rows")
+        check_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
         if self.min_rows is not None and not _is_count(self.min_rows, _MOST_ROWS):
             raise SettingsError(f"min_rows={self.min_rows!r}: give a whole number above 0, or None")
         self._check_paths("results_path")

@@ -49,13 +49,13 @@ _TRUE_AND_FALSE: Final = {"true", "false"}
 
 _AtOnce = Callable[[Sequence[Any], str | None], list[Any]]
 _AT_ONCE: Final[dict[_OneValue | None, _AtOnce]] = {
-    scalars.text_of_datetime: scalars.texts_of_timestamps,
-    scalars.date_of_datetime: scalars.dates_of_timestamps,
+    scalars.format_datetime: scalars.format_timestamps,
+    scalars.format_day: scalars.format_timestamp_days,
 }
 
 
 def _is_timestamp(kind: type) -> bool:
-    return kind.__name__ == "Timestamp" and scalars.library(kind) == "pandas"
+    return kind.__name__ == "Timestamp" and scalars.find_package(kind) == "pandas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Rule:
         return found or self._unwrapped
 
     def _unwrapped(self, value: Any) -> str | None:
-        inner = scalars.plain(value)
+        inner = scalars.unwrap(value)
         convert = self.by_type.get(type(inner))
         if convert is None:
             raise RefusedError
@@ -151,7 +151,7 @@ def _rule(
         case "phone_number":
             return _text_rule(subject, null, strip=True)
     if definition and definition.name == "email" and contacts:
-        by_type: dict[type, _OneValue] = {str: _nullable_text(scalars.email_of_text, null)}
+        by_type: dict[type, _OneValue] = {str: _nullable_text(scalars.check_email, null)}
         return Rule(subject, "INVALID_EMAIL", "an email address, as name@example.com", by_type)
     return _text_rule(subject, null, strip=strip)
 
@@ -166,7 +166,7 @@ def _nullable_text(convert: _Text, null: str | None, *, strip: bool = True) -> _
         return convert(text) if text and not text.isspace() else null
 
     def stripped(text: str) -> str | None:
-        inner = scalars.stripped(text)
+        inner = scalars.strip_blanks(text)
         return convert(inner) if inner else null
 
     return stripped if strip else converted
@@ -184,9 +184,9 @@ def _nullable_decimal(convert: _Text, null: str | None) -> _OneValue:
 
 def _numbers(null: str | None) -> dict[type, _OneValue]:
     return {
-        int: scalars.text_of_int,
-        float: _nullable(scalars.text_of_float, null),
-        Decimal: _nullable_decimal(scalars.text_of_decimal, null),
+        int: scalars.format_int,
+        float: _nullable(scalars.format_float, null),
+        Decimal: _nullable_decimal(scalars.format_decimal, null),
     }
 
 
@@ -194,10 +194,10 @@ def _scalar_texts(null: str | None, *, strip: bool) -> dict[type, _OneValue]:
     """Conversions by Python type alone."""
     return {
         **_numbers(null),
-        str: _nullable_text(scalars.text_of_text, null, strip=strip),
-        bool: scalars.text_of_bool,
+        str: _nullable_text(scalars.check_text, null, strip=strip),
+        bool: scalars.format_bool,
         date: date.isoformat,
-        datetime: scalars.text_of_datetime,
+        datetime: scalars.format_datetime,
         time: time.isoformat,
     }
 
@@ -211,26 +211,26 @@ def _text_rule(subject: str, null: str | None, *, strip: bool = False) -> Rule:
 def _number_rule(subject: str, null: str | None) -> Rule:
     by_type = {
         **_numbers(null),
-        str: _nullable_text(scalars.text_of_numeric_text, null),
+        str: _nullable_text(scalars.normalize_number, null),
         bool: lambda value: "1" if value else "0",
     }
     return Rule(subject, "INVALID_INTEGER", "a number: digits and one point, no thousands separator", by_type)
 
 
 def _bool_rule(definition: PropertyDefinition | None, subject: str, null: str | None) -> Rule:
-    label = _Options(definition).value_of if definition else scalars.bool_of_text
+    label = _Options(definition).value_of if definition else scalars.parse_bool
 
     def word_or_label(text: str) -> str:
         try:
-            return scalars.bool_of_text(text)
+            return scalars.parse_bool(text)
         except RefusedError:
             return label(text)
 
     by_type: dict[type, _OneValue] = {
-        bool: scalars.text_of_bool,
-        int: scalars.bool_of_number,
-        float: _nullable(scalars.bool_of_number, null),
-        Decimal: _nullable_decimal(scalars.bool_of_number, null),
+        bool: scalars.format_bool,
+        int: scalars.convert_number_to_bool,
+        float: _nullable(scalars.convert_number_to_bool, null),
+        Decimal: _nullable_decimal(scalars.convert_number_to_bool, null),
         str: _nullable_text(word_or_label, null),
     }
     return Rule(subject, "INVALID_BOOLEAN", "true or false, yes or no, 1 or 0", by_type)
@@ -239,11 +239,11 @@ def _bool_rule(definition: PropertyDefinition | None, subject: str, null: str | 
 def _date_rule(subject: str, null: str | None) -> Rule:
     by_type: dict[type, _OneValue] = {
         date: date.isoformat,
-        datetime: scalars.date_of_datetime,
-        int: scalars.date_of_epoch,
-        float: _nullable(scalars.date_of_epoch, null),
-        Decimal: _nullable_decimal(scalars.date_of_epoch, null),
-        str: _nullable_text(scalars.date_of_text, null),
+        datetime: scalars.format_day,
+        int: scalars.format_epoch_day,
+        float: _nullable(scalars.format_epoch_day, null),
+        Decimal: _nullable_decimal(scalars.format_epoch_day, null),
+        str: _nullable_text(scalars.normalize_day, null),
     }
     accepts = "a date, YYYY-MM-DD, or milliseconds since 1970 at midnight UTC"
     return Rule(subject, "INVALID_DATE", accepts, by_type)
@@ -251,12 +251,12 @@ def _date_rule(subject: str, null: str | None) -> Rule:
 
 def _datetime_rule(subject: str, null: str | None) -> Rule:
     by_type: dict[type, _OneValue] = {
-        datetime: scalars.text_of_datetime,
-        date: scalars.datetime_of_date,
-        int: scalars.datetime_of_epoch,
-        float: _nullable(scalars.datetime_of_epoch, null),
-        Decimal: _nullable_decimal(scalars.datetime_of_epoch, null),
-        str: _nullable_text(scalars.datetime_of_text, null),
+        datetime: scalars.format_datetime,
+        date: scalars.format_midnight,
+        int: scalars.format_epoch,
+        float: _nullable(scalars.format_epoch, null),
+        Decimal: _nullable_decimal(scalars.format_epoch, null),
+        str: _nullable_text(scalars.normalize_datetime, null),
     }
     accepts = "a date and time, ISO 8601 (without zone: UTC), or milliseconds since 1970"
     return Rule(subject, "INVALID_DATE", accepts, by_type)
@@ -308,7 +308,7 @@ class _Options:
         self._labels: dict[str, set[str]] = {}
         self._folded: dict[str, set[str]] = {}
         for option in definition.options:
-            label = scalars.stripped(option.label)
+            label = scalars.strip_blanks(option.label)
             self._labels.setdefault(label, set()).add(option.value)
             for text in (option.value, label):
                 self._folded.setdefault(text.casefold(), set()).add(option.value)
@@ -333,7 +333,7 @@ def _several(option: _Text) -> _Text:
     """The conversion of ``a;b`` and ``;a`` (which appends), option by option."""
 
     def converted(text: str) -> str:
-        items = [option(scalars.stripped(item)) for item in text.removeprefix(";").split(";")]
+        items = [option(scalars.strip_blanks(item)) for item in text.removeprefix(";").split(";")]
         return (";" if text.startswith(";") else "") + ";".join(items)
 
     return converted
@@ -343,7 +343,7 @@ def _joining(by_type: dict[type, _OneValue], null: str | None, *, at_most: int |
     """The conversion of a list: its items as ``a;b``, nulls and empty ones left out; without any other it is a null."""
 
     def converted(values: list[Any]) -> str | None:
-        inner = [item for item in map(scalars.plain, values) if item is not None]
+        inner = [item for item in map(scalars.unwrap, values) if item is not None]
         texts = [text for text in (_item(by_type, item) for item in inner) if text]
         if not texts:
             return null

@@ -57,7 +57,7 @@ _TRUE: Final = frozenset({"true", "yes", "t", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "f", "n", "off", "0"})
 
 
-def plain(value: Any) -> Any:
+def unwrap(value: Any) -> Any:
     """The value as a plain Python one: numpy and pandas scalars, enum members, subclasses and collections unwrapped.
 
     :param value: anything.
@@ -67,19 +67,19 @@ def plain(value: Any) -> Any:
     if value is None or is_null(value):
         return None
     if isinstance(value, Enum):
-        return plain(value.value)
+        return unwrap(value.value)
     if type(value).__module__ == "numpy":
         return _from_numpy(value)
-    if library(type(value)) == "pyarrow" and hasattr(value, "as_py"):
-        return plain(value.as_py())
-    for unwrap in (_from_text_or_number, _from_time, _from_collection):
-        found = unwrap(value)
+    if find_package(type(value)) == "pyarrow" and hasattr(value, "as_py"):
+        return unwrap(value.as_py())
+    for convert in (_from_text_or_number, _from_time, _from_collection):
+        found = convert(value)
         if found is not None:
             return found
     return value
 
 
-def library(kind: type) -> str:
+def find_package(kind: type) -> str:
     """The top-level package of a type: ``pandas`` for a Timestamp, whose module moved between pandas 2 and 3."""
     return kind.__module__.partition(".")[0]
 
@@ -92,7 +92,7 @@ def is_null(value: Any) -> bool:
         return value.is_nan()
     kind = type(value)
     if kind.__name__ in {"NAType", "NaTType"}:
-        return library(kind) == "pandas"
+        return find_package(kind) == "pandas"
     if isinstance(value, float) or (kind.__module__ == "numpy" and not hasattr(value, "__len__")):
         return bool(value != value)  # noqa: PLR0124 - that is how NaN is told
     return False
@@ -100,7 +100,7 @@ def is_null(value: Any) -> bool:
 
 def _from_numpy(value: Any) -> Any:
     if type(value).__name__ == "ndarray":
-        return list(value) if value.ndim else plain(value[()])
+        return list(value) if value.ndim else unwrap(value[()])
     kind = value.dtype.kind
     if kind == "f":
         # 0.1 as float32 is 0.10000000149011612 as float64: numpy's own text is the shortest that means it
@@ -173,12 +173,12 @@ def _described(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def stripped(text: str) -> str:
+def strip_blanks(text: str) -> str:
     """Text without blanks and invisible characters around it."""
     return text.strip(_BLANKS)
 
 
-def text_of_text(text: str) -> str:
+def check_text(text: str) -> str:
     """Text as it is.
 
     :raises RefusedError: for lone surrogates, which UTF-8 can't hold.
@@ -191,27 +191,27 @@ def text_of_text(text: str) -> str:
     return text
 
 
-def text_of_bool(value: bool) -> str:
+def format_bool(value: bool) -> str:
     """``true`` or ``false``."""
     return "true" if value else "false"
 
 
-def text_of_int(value: int) -> str:
+def format_int(value: int) -> str:
     """Its digits."""
     if -_INT64 < value < _INT64:
         return str(value)
-    return text_of_decimal(Decimal(value)) if value.bit_length() < MAX_DIGITS * 4 else _too_long()
+    return format_decimal(Decimal(value)) if value.bit_length() < MAX_DIGITS * 4 else _too_long()
 
 
-def text_of_float(value: float) -> str:
+def format_float(value: float) -> str:
     """The shortest digits that mean this float, without exponent or trailing ``.0``."""
     text = repr(value)
     if text.endswith(".0"):
         return text[:-2] if value else "0"
-    return text if "e" not in text and "n" not in text else text_of_decimal(Decimal(text))
+    return text if "e" not in text and "n" not in text else format_decimal(Decimal(text))
 
 
-def text_of_decimal(value: Decimal) -> str:
+def format_decimal(value: Decimal) -> str:
     """Its digits, without exponent or trailing zeros after the point."""
     if not value.is_finite():
         raise RefusedError("it is not finite")
@@ -227,36 +227,36 @@ def _too_long() -> str:
     raise RefusedError(f"it has more than {MAX_DIGITS} digits")
 
 
-def text_of_numeric_text(text: str) -> str:
+def normalize_number(text: str) -> str:
     """A number written as text, plainly or with an exponent, as plain digits."""
     if not _NUMBER.fullmatch(text):
         raise RefusedError
-    return text_of_decimal(Decimal(text))
+    return format_decimal(Decimal(text))
 
 
-def bool_of_number(value: float | Decimal) -> str:
+def convert_number_to_bool(value: float | Decimal) -> str:
     """1 is true, 0 is false, all else is neither."""
     if value not in (0, 1):
         raise RefusedError
-    return text_of_bool(bool(value))
+    return format_bool(bool(value))
 
 
-def bool_of_text(text: str) -> str:
+def parse_bool(text: str) -> str:
     """The usual words for true and false, in any case."""
     word = text.casefold()
     if word not in _TRUE and word not in _FALSE:
         raise RefusedError
-    return text_of_bool(word in _TRUE)
+    return format_bool(word in _TRUE)
 
 
-def email_of_text(text: str) -> str:
+def check_email(text: str) -> str:
     """An email address; only its shape is checked."""
     if not _EMAIL.fullmatch(text):
         raise RefusedError
-    return text_of_text(text)
+    return check_text(text)
 
 
-def moment_of_text(text: str) -> date:
+def parse_moment(text: str) -> date:
     """A date, or a date and time, written as ISO 8601 (also with a blank for the ``T`` and ``UTC`` for the ``Z``).
 
     :returns: a ``datetime`` where the text has a time, else a ``date``.
@@ -270,14 +270,14 @@ def moment_of_text(text: str) -> date:
     return datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in {'Z', 'z', 'UTC'} else zone or ''}")
 
 
-def moment_of_epoch(milliseconds: float | Decimal) -> datetime:
+def convert_epoch(milliseconds: float | Decimal) -> datetime:
     """Milliseconds since 1970 as a time in UTC."""
     if not -_MAX_EPOCH_MS < milliseconds < _MAX_EPOCH_MS:
         raise RefusedError("as milliseconds since 1970 it lies beyond the year 9999")
     return _EPOCH + timedelta(milliseconds=int(milliseconds // 1))
 
 
-def text_of_datetime(value: datetime) -> str:
+def format_datetime(value: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, finer parts cut off; a time without zone is UTC."""
     text = _iso(value)
     if len(text) > _ISO_LENGTH:
@@ -292,14 +292,14 @@ def _iso(value: datetime) -> str:
     return datetime.isoformat(value, "T", "milliseconds")
 
 
-def texts_of_timestamps(values: Sequence[Any], null: str | None) -> list[str | None]:
-    """:func:`text_of_datetime` of a whole column of pandas Timestamps and NaT, three times as fast."""
+def format_timestamps(values: Sequence[Any], null: str | None) -> list[str | None]:
+    """:func:`format_datetime` of a whole column of pandas Timestamps and NaT, three times as fast."""
     index = sys.modules["pandas"].DatetimeIndex(values)
     return [f"{text}Z" if text != _NAT else null for text in _isos(index.tz_convert(None) if index.tz else index)]
 
 
-def dates_of_timestamps(values: Sequence[Any], null: str | None) -> list[str | None]:
-    """:func:`date_of_datetime` of a whole column of pandas Timestamps and NaT without zone.
+def format_timestamp_days(values: Sequence[Any], null: str | None) -> list[str | None]:
+    """:func:`format_day` of a whole column of pandas Timestamps and NaT without zone.
 
     :raises RefusedError: where they have zones, so that each is to be judged by itself.
     """
@@ -316,27 +316,27 @@ def _isos(index: Any) -> list[str]:
     return texts
 
 
-def datetime_of_date(value: date) -> str:
+def format_midnight(value: date) -> str:
     """A day as its midnight UTC."""
     return f"{value.isoformat()}T00:00:00.000Z"
 
 
-def datetime_of_text(text: str) -> str:
+def normalize_datetime(text: str) -> str:
     """ISO 8601 or epoch milliseconds as a time in UTC."""
     if _DIGITS.fullmatch(text):
-        return datetime_of_epoch(int(text))
-    moment = moment_of_text(text)
-    return text_of_datetime(moment) if isinstance(moment, datetime) else datetime_of_date(moment)
+        return format_epoch(int(text))
+    moment = parse_moment(text)
+    return format_datetime(moment) if isinstance(moment, datetime) else format_midnight(moment)
 
 
-def datetime_of_epoch(milliseconds: float | Decimal) -> str:
+def format_epoch(milliseconds: float | Decimal) -> str:
     """Epoch milliseconds as a time in UTC; what looks like seconds or like 20240501 is refused."""
     if milliseconds and -_LIKELY_SECONDS < milliseconds < _LIKELY_SECONDS:
         raise RefusedError("as milliseconds it lies in 1970 or next to it: seconds, or a date written as a number?")
-    return text_of_datetime(moment_of_epoch(milliseconds))
+    return format_datetime(convert_epoch(milliseconds))
 
 
-def date_of_datetime(value: datetime) -> str:
+def format_day(value: datetime) -> str:
     """The day of a time, where it is beyond doubt.
 
     Midnight in its own zone is that day; any other time is too, as long as UTC has the same day.
@@ -349,16 +349,16 @@ def date_of_datetime(value: datetime) -> str:
     return text[:_DAY_LENGTH]
 
 
-def date_of_text(text: str) -> str:
+def normalize_day(text: str) -> str:
     """ISO 8601 or epoch milliseconds at midnight UTC as a day."""
     if _DIGITS.fullmatch(text):
-        return date_of_epoch(int(text))
-    moment = moment_of_text(text)
-    return date_of_datetime(moment) if isinstance(moment, datetime) else moment.isoformat()
+        return format_epoch_day(int(text))
+    moment = parse_moment(text)
+    return format_day(moment) if isinstance(moment, datetime) else moment.isoformat()
 
 
-def date_of_epoch(milliseconds: float | Decimal) -> str:
+def format_epoch_day(milliseconds: float | Decimal) -> str:
     """Epoch milliseconds at midnight UTC as a day."""
     if milliseconds % _DAY_MS:
         raise RefusedError("as milliseconds since 1970 it is not at midnight UTC")
-    return moment_of_epoch(milliseconds).date().isoformat()
+    return convert_epoch(milliseconds).date().isoformat()

@@ -133,9 +133,7 @@ class SyncReport:
         :raises SyncFailedError: there are more; all other rows were written.
         """
         max_rejected = (
-            self.max_rejected
-            if max_rejected is None
-            else checked_count_or_share(max_rejected, "max_rejected", of="rows")
+            self.max_rejected if max_rejected is None else check_count_or_share(max_rejected, "max_rejected", of="rows")
         )
         failed = self.counts[Status.REJECTED] + self.counts[Status.UNKNOWN]
         allowed = max_rejected * self.rows if isinstance(max_rejected, float) else max_rejected
@@ -167,7 +165,7 @@ class SyncReport:
         return next((outcome.correlation_id for outcome in self.rejected if outcome.correlation_id), None)
 
 
-def checked_count_or_share(value: Any, setting: str, *, of: str) -> float:
+def check_count_or_share(value: Any, setting: str, *, of: str) -> float:
     """A count (int) or a share (float), if it can be one.
 
     :param setting: what to call it in the error.

@@ -126,7 +126,7 @@ def _missing_id(id_property: str | None) -> Invalid:
 
 
 def _record_id_of_text(text: str) -> str:
-    inner = scalars.stripped(text)
+    inner = scalars.strip_blanks(text)
     match = _RECORD_ID.fullmatch(inner)
     if match is None and inner:
         raise RefusedError
@@ -166,7 +166,7 @@ def order_key(identifier: str) -> str:
 
     :param identifier: an id as :func:`convert_ids` gives it.
     """
-    key = scalars.stripped(identifier).casefold()
+    key = scalars.strip_blanks(identifier).casefold()
     return key.lstrip("0") or "0" if key.isascii() and key.isdigit() else key
 
 
@@ -204,10 +204,10 @@ def _meaning(text: str, definition: PropertyDefinition | None) -> Any:
         case "bool":
             return text.casefold()
         case "date":
-            return scalars.date_of_text(text)
+            return scalars.normalize_day(text)
         case "datetime":
-            return scalars.datetime_of_text(text)
+            return scalars.normalize_datetime(text)
     if definition is None:
-        moment = scalars.moment_of_text(text)
-        return scalars.text_of_datetime(moment) if isinstance(moment, datetime) else moment
+        moment = scalars.parse_moment(text)
+        return scalars.format_datetime(moment) if isinstance(moment, datetime) else moment
     return text.casefold() if definition.name == "email" else text

@@ -36,11 +36,11 @@ def list_rejected(outcomes: Iterable[RowOutcome]) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     left = MAX_BYTES
     for outcome in outcomes:
-        entry = _without_long_values(_shortened(outcome.as_dict(), MAX_CHARACTERS))
-        size = _size(entry)
+        entry = _leave_out_long_values(_shorten(outcome.as_dict(), MAX_CHARACTERS))
+        size = _count_bytes(entry)
         if size > _MAX_ENTRY_BYTES:
             entry["values_cut"] = [*entry.pop("values", ()), *entry.get("values_cut", ())]
-            size = _size(entry)
+            size = _count_bytes(entry)
         left -= size
         if left < 0:
             break
@@ -56,39 +56,39 @@ def list_results(outcomes: Iterable[RowOutcome]) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     whole = [outcome._replace(values=None, changes=None).as_dict() for outcome in outcomes]
     for length in _MESSAGE_LENGTHS:
-        entries = [_shortened(entry, length) for entry in whole]
-        if sum(map(_size, entries)) <= MAX_BYTES:
+        entries = [_shorten(entry, length) for entry in whole]
+        if sum(map(_count_bytes, entries)) <= MAX_BYTES:
             break
     return entries
 
 
-def _shortened(entry: dict[str, Any], message_length: int) -> dict[str, Any]:
+def _shorten(entry: dict[str, Any], message_length: int) -> dict[str, Any]:
     """The same with a message and an id that are no longer than a person reads."""
     shorter = dict(entry)
     message = shorter.get("message")
     if message is not None and len(message) > message_length:
         shorter["message"] = f"{message[:message_length]}..."
-    if _length(shorter["id"]) > MAX_CHARACTERS:
-        shorter["id"] = f"<{_length(shorter['id']):,} characters>"
+    if _measure(shorter["id"]) > MAX_CHARACTERS:
+        shorter["id"] = f"<{_measure(shorter['id']):,} characters>"
     return shorter
 
 
-def _without_long_values(entry: dict[str, Any]) -> dict[str, Any]:
+def _leave_out_long_values(entry: dict[str, Any]) -> dict[str, Any]:
     values = entry.get("values")
     if values is None:
         return entry
-    long = [name for name, value in values.items() if _length(value) > MAX_CHARACTERS]
+    long = [name for name, value in values.items() if _measure(value) > MAX_CHARACTERS]
     if not long:
         return entry
     short = {name: value for name, value in values.items() if name not in set(long)}
     return {**entry, "values": short, "values_cut": [*long, *entry.get("values_cut", ())]}
 
 
-def _length(value: Any) -> int:
+def _measure(value: Any) -> int:
     if isinstance(value, str):
         return len(value)
     return len(json.dumps(value)) if isinstance(value, (list, dict)) else 0
 
 
-def _size(entry: dict[str, Any]) -> int:
+def _count_bytes(entry: dict[str, Any]) -> int:
     return len(json.dumps(entry)) + len(", ")

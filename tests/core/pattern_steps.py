@@ -129,7 +129,16 @@ class _Compiler:
         return (lambda one: not test(one)) if negated else test
 
 
+def _is_boundary(text: str, place: int) -> bool:
+    """Whether a word begins or ends here."""
+    before, after = text[max(place - 1, 0) : place], text[place : place + 1]
+    return (_WORD.match(before) is None) is not (_WORD.match(after) is None)
+
+
+_WORD = re.compile(r"\w")
 _PLACES: dict[Any, Callable[[str, int], bool]] = {
+    sre.AT_BOUNDARY: _is_boundary,
+    sre.AT_NON_BOUNDARY: lambda text, place: not _is_boundary(text, place),
     sre.AT_BEGINNING: lambda _, place: place == 0,
     sre.AT_BEGINNING_STRING: lambda _, place: place == 0,
     sre.AT_END: lambda text, place: place == len(text),

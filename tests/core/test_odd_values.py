@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from airflow_provider_hubbatch.core.json_values import MAX_ITEMS, MAX_NESTING, json_ready, json_row
+from airflow_provider_hubbatch.core.json_values import MAX_ITEMS, MAX_NESTING, encode_row, encode_value
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.values import Invalid, convert_ids
 from airflow_provider_hubbatch.hooks import HubSpotHook
@@ -149,14 +149,14 @@ def test_an_odd_value_leaves_the_outcome_readable(name: str) -> None:
 @pytest.mark.parametrize("name", ["an int of 5,000 digits", "bytes", "a duration", "infinity", "a deep list"])
 def test_what_json_can_not_hold_is_left_out_and_named(name: str) -> None:
     """A column is there as it was, or not at all: a stand-in might be sent to HubSpot one day."""
-    assert json_row({"id": 1, "odd": ODD[name]}) == ({"id": 1}, ("odd",))
-    assert str(json_ready(ODD[name])).startswith("<")
+    assert encode_row({"id": 1, "odd": ODD[name]}) == ({"id": 1}, ("odd",))
+    assert str(encode_value(ODD[name])).startswith("<")
 
 
 def test_nesting_and_items_have_limits() -> None:
     """Up to the limits a nested value is kept whole."""
-    assert json_row({"deep": deep(MAX_NESTING), "wide": [1] * MAX_ITEMS})[1] == ()
-    assert json_row({"deep": deep(MAX_NESTING + 1), "wide": [1] * (MAX_ITEMS + 1)}) == ({}, ("deep", "wide"))
+    assert encode_row({"deep": deep(MAX_NESTING), "wide": [1] * MAX_ITEMS})[1] == ()
+    assert encode_row({"deep": deep(MAX_NESTING + 1), "wide": [1] * (MAX_ITEMS + 1)}) == ({}, ("deep", "wide"))
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_nesting_and_items_have_limits() -> None:
 )
 def test_values_are_written_so_that_they_mean_the_same(value: Any, read: Any) -> None:
     """What JSON has a form for is written in it."""
-    assert json_row({"a": value}) == ({"a": read}, ())
+    assert encode_row({"a": value}) == ({"a": read}, ())
 
 
 @given(DEFINITION, SCALARS)
 def test_a_written_value_converts_as_the_row_s_own(definition: Any, value: Any) -> None:
     """A row read from a result file gives HubSpot what the row itself would, or its column isn't there."""
-    row, cut = json_row({"a": value})
+    row, cut = encode_row({"a": value})
     again = json.loads(json.dumps(row))
     if cut:
         return

@@ -80,7 +80,9 @@ def test_steps_tell_a_quadratic_pattern() -> None:
         steps_of(quadratic, "1" * 10_000, method="fullmatch", most=10**6)
 
 
-@pytest.mark.parametrize("pattern", [r"a(b|cd)*?e{2,3}", r"(?i)^[^x]++X?", r"(?!.*z)\w+(?=;)", r"(?s).*b|^\S{2}$"])
+@pytest.mark.parametrize(
+    "pattern", [r"a(b|cd)*?e{2,3}", r"(?i)^[^x]++X?", r"(?!.*z)\w+(?=;)", r"(?s).*b|^\S{2}$", r"ab?\b|\Bc"]
+)
 def test_steps_match_what_python_matches(pattern: str) -> None:
     """The matcher that counts finds what Python finds."""
     from tests.core import pattern_steps
