@@ -42,6 +42,7 @@ class Past:
     :param bad: runs ago -> share of its rows that were rejected, so that it failed.
     :param mostly: why they were.
     :param conf: of the run that really is.
+    :param numbered: the id column, if the id of row ``n`` is ``n + 1``.
     """
 
     dag_id: str
@@ -53,6 +54,7 @@ class Past:
     bad: Mapping[int, float] = field(default_factory=dict)
     mostly: str | None = None
     conf: dict[str, Any] | None = None
+    numbered: str | None = None
 
 
 DAY = timedelta(days=1)
@@ -69,6 +71,7 @@ PASTS = (
         bad={5: 0.061, 6: 0.022, 23: 0.013},
         mostly="INVALID_OPTION",
         conf={"orders": 3_000},
+        numbered="hubspot_id",
     ),
     Past(
         "example_warehouse_to_crm", "update_contacts", runs=21, every=DAY, hour=4, bad={9: 0.11}, mostly="INVALID_DATE"
@@ -159,7 +162,7 @@ def _night(past: Past, summary: Mapping[str, Any], started_at: datetime, random:
     usual = round(summary["rejected"] * random.uniform(0.4, 1.1))
     rejected = round(rows * past.bad[ago]) if ago in past.bad else min(usual, rows // 30)
     limited = random.randrange(3, 15) if past.rows and ago % 11 == 3 else 0
-    return Night(started_at, rows, rejected, past.mostly if ago in past.bad else None, limited)
+    return Night(started_at, rows, rejected, past.mostly if ago in past.bad else None, limited, past.numbered)
 
 
 class RealRun:
@@ -270,7 +273,7 @@ def _write_log(instance: Instance) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     at = row["end_date"].isoformat()
     lines = [
-        json.dumps({"timestamp": at, "level": "warning" if " rejected: " in line else "info", "event": line})
+        json.dumps({"timestamp": at, "level": "warning" if line.startswith("Not written") else "info", "event": line})
         for line in instance.log
     ]
     (folder / f"attempt={row['try_number']}.log").write_text("\n".join(lines) + "\n")

@@ -35,6 +35,7 @@ class Night:
     :param rejected: rows; at most as many as there are.
     :param mostly: the category of most of them, on a night on which something went wrong.
     :param limited: replies 429.
+    :param numbered: the id column, if the id of row ``n`` is ``n + 1``.
     """
 
     started_at: datetime
@@ -42,6 +43,7 @@ class Night:
     rejected: int
     mostly: str | None = None
     limited: int = 0
+    numbered: str | None = None
 
     @property
     def requests(self) -> int:
@@ -80,7 +82,13 @@ def _rejected(outcomes: list[dict[str, Any]], night: Night, random: Random) -> l
         those = [outcome for outcome in outcomes if outcome["category"] == night.mostly]
         usual = [random.choice(those) if random.random() < 0.95 else one for one in usual]
     rows = sorted(random.sample(range(night.rows), night.rejected))
-    return [{**outcome, "row": row} for row, outcome in zip(rows, usual, strict=True)]
+    return [_in_row(outcome, row, night.numbered) for row, outcome in zip(rows, usual, strict=True)]
+
+
+def _in_row(outcome: dict[str, Any], row: int, numbered: str | None) -> dict[str, Any]:
+    if numbered is None:
+        return {**outcome, "row": row}
+    return {**outcome, "row": row, "id": row + 1, "values": {**outcome["values"], numbered: row + 1}}
 
 
 def _summary(once: Mapping[str, Any], night: Night, rejected: list[dict[str, Any]]) -> dict[str, Any]:
@@ -130,7 +138,8 @@ def log_lines(xcoms: Mapping[str, Any]) -> list[str]:
     report.counts.update({status: summary[status.value] for status in Status})
     report.rejected_by_category.update(summary["rejected_by_category"])
     report.rejected = [
-        RowOutcome(one["row"], None, Status.REJECTED, category=one["category"]) for one in xcoms["rejected"]
+        RowOutcome(one["row"], None, Status.REJECTED, category=one["category"], message=one.get("message"))
+        for one in xcoms["rejected"]
     ]
     report.requests, report.retries, report.rate_limited = (
         summary[name] for name in ("requests", "retries", "rate_limited")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+BACKGROUNDS = {"light": "#fff", "dark": "oklch(0.23 0.03 260)"}  # about Airflow 3.3's
 # What Airflow 3.1 and 3.2 allow in the frame of an external view; 3.3 allows downloads too.
 SANDBOX = "allow-scripts allow-same-origin allow-forms"
 
@@ -128,7 +129,7 @@ class ScriptedAirflow:
         return HTMLResponse(
             f'<!doctype html><html class="{escape(theme)}" style="height:100%"><head><base href="{self.prefix}/">'
             f'<title>Airflow</title><link rel="icon" href="data:,"></head>'
-            f"<body style='height:100%;margin:0'>"
+            f"<body style='height:100%;margin:0;background:{BACKGROUNDS[theme]}'>"
             f'<iframe sandbox="{SANDBOX}" src="hubbatch/{escape(page)}" '
             "style='border:none;display:block;height:100%;width:100%'></iframe></body></html>"
         )

@@ -327,6 +327,21 @@ def test_links_lead_where_they_say(reader: Reader) -> None:
     )
 
 
+def test_a_key_that_is_a_record_id_leads_to_the_record(reader: Reader) -> None:
+    """Where the id column holds record ids, a row that was rejected before it was sent has its link too."""
+    one = scenes.sync(870, 24)
+    rejected = [{key: value for key, value in row.items() if key != "record_id"} for row in one.xcoms["rejected"]]
+    one = replace(one, xcoms={**one.xcoms, "rejected": rejected}, rendered_fields={"id_property": None})
+    show(reader, one, "Rows to correct")
+    reader.choose("#rows select", "INVALID_EMAIL")
+    first = reader.all("#rows td[data-head=Record] a")[0]
+    assert first.get_attribute("href") == scenes.RECORD_URL.replace("{record_id}", first.text)
+    reader.choose("#rows select", "OBJECT_NOT_FOUND")
+    assert reader.all("#rows td[data-head=Record] a") == []
+    show(reader, replace(one, rendered_fields={"id_property": "customer_number"}), "Rows to correct")
+    assert reader.all("#rows td[data-head=Record] a") == []
+
+
 def test_all_runs_of_the_task_are_a_click_away(reader: Reader) -> None:
     """In the same frame, which leads back to the run."""
     show(reader, scenes.sync(870, 24), "All runs of this task")

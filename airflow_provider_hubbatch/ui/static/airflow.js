@@ -205,18 +205,22 @@ export function followTheme() {
   const apply = () => {
     const dark = around ? around.documentElement.classList.contains("dark") : preferred.matches;
     document.documentElement.dataset.theme = dark ? "dark" : "light";
-    if (around) requestAnimationFrame(() => borrowStyle(getComputedStyle(around.body)));
+    if (around) requestAnimationFrame(borrowStyle);
   };
   apply();
   if (around) new MutationObserver(apply).observe(around.documentElement, { attributes: true, attributeFilter: ["class"] });
   else preferred.addEventListener("change", apply);
 }
 
-function borrowStyle({ backgroundColor, fontFamily }) {
-  document.body.style.fontFamily = fontFamily;
-  const opaque = /^rgb\(/.test(backgroundColor);
-  if (opaque) document.documentElement.style.setProperty("--page", backgroundColor);
-  else document.documentElement.style.removeProperty("--page");
+function borrowStyle() {
+  const frame = window.frameElement;
+  if (!frame) return;
+  document.body.style.fontFamily = getComputedStyle(frame).fontFamily;
+  for (let element = frame; element; element = element.parentElement) {
+    const { backgroundColor } = getComputedStyle(element);
+    if (!/^rgba|\/|transparent/.test(backgroundColor)) return document.documentElement.style.setProperty("--page", backgroundColor);
+  }
+  return document.documentElement.style.removeProperty("--page");
 }
 
 /** Why something can't be shown, in a sentence. */

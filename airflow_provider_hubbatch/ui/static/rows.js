@@ -10,10 +10,10 @@ const PAGE = 25;
 /**
  * The rows that were rejected or have no known outcome.
  *
- * outcomes: as the XCom has them; recordUrl: with {record_id} in it; several: they are of several instances;
- * columns: which column of the source went to which property; total: how many failed in all; file: what a download is called.
+ * outcomes: as the XCom has them; recordUrl: with {record_id} in it; keysAreRecords: a row's key is its record's id;
+ * several: they are of several instances; columns: which column of the source went to which property; total: how many failed in all; file: what a download is called.
  */
-export function rowsTable(outcomes, { recordUrl, several, columns = {}, total = outcomes.length, resultsPath, file }) {
+export function rowsTable(outcomes, { recordUrl, keysAreRecords, several, columns = {}, total = outcomes.length, resultsPath, file }) {
   const entries = outcomes.map((outcome) => ({ outcome, reason: reasonOf(outcome), text: searchable(outcome) }));
   const state = { key: "", text: "", page: 0 };
   const body = h("tbody");
@@ -33,7 +33,7 @@ export function rowsTable(outcomes, { recordUrl, several, columns = {}, total = 
     const shown = matching();
     const pages = Math.max(Math.ceil(shown.length / PAGE), 1);
     const first = state.page * PAGE;
-    body.replaceChildren(...shown.slice(first, first + PAGE).flatMap((entry) => rowOf(entry, { recordUrl, several, columns })));
+    body.replaceChildren(...shown.slice(first, first + PAGE).flatMap((entry) => rowOf(entry, { recordUrl, keysAreRecords, several, columns })));
     if (!shown.length) body.append(h("tr", {}, h("td", { colspan: several ? 6 : 5, class: "none" }, "No row matches.")));
     told.replaceChildren(shown.length === entries.length ? countOf(entries.length, total, resultsPath) : `${number(shown.length)} of ${count(entries.length, "row")}`);
     pager.replaceChildren(...pageButtons(pages));
@@ -89,7 +89,7 @@ function reasonOptions(entries) {
 
 const searchable = (outcome) => JSON.stringify(outcome).toLowerCase();
 
-function rowOf({ outcome, reason }, { recordUrl, several, columns }) {
+function rowOf({ outcome, reason }, { recordUrl, keysAreRecords, several, columns }) {
   const hasValues = outcome.values && typeof outcome.values === "object";
   const more = h("tr", { class: "more", hidden: true });
   const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", title: "The row's values" }, number(outcome.row));
@@ -104,14 +104,19 @@ function rowOf({ outcome, reason }, { recordUrl, several, columns }) {
     several && h("td", { "data-head": "Instance" }, outcome.instance),
     h("td", { "data-head": "Row", class: "figure" }, hasValues || outcome.correlation_id ? toggle : number(outcome.row)),
     h("td", { "data-head": "Key" }, outcome.id === null || outcome.id === undefined || outcome.id === "" ? h("span", { class: "soft" }, "(empty)") : data(keyText(outcome.id))),
-    h("td", { "data-head": "Record" }, recordLink(outcome.record_id, recordUrl)),
-    h("td", { "data-head": "Reason" }, h("span", { class: "reason" }, h("i", { class: `dot s-${colour(outcome.status)}`, title: label(outcome.status) }), data(reason.code)), reason.property && h("span", { class: "soft" }, " of ", data(reason.property))),
+    h("td", { "data-head": "Record" }, recordLink(outcome.record_id ?? (keysAreRecords ? recordOf(outcome) : null), recordUrl)),
+    h("td", { "data-head": "Reason", class: "why" }, h("span", { class: "reason" }, h("i", { class: `dot s-${colour(outcome.status)}`, title: label(outcome.status) }), data(reason.code)), reason.property && h("span", { class: "soft" }, " of ", data(reason.property))),
     h("td", { "data-head": "Message", class: "message" }, data(reason.message || label(outcome.status))),
   );
   return hasValues || outcome.correlation_id ? [row, more] : [row];
 }
 
 const keyText = (id) => (typeof id === "object" ? JSON.stringify(id) : String(id));
+
+const NO_RECORD = new Set(["OBJECT_NOT_FOUND", "INVALID_ID", "MISSING_ID"]);
+
+/** The record that a row's key names, where nothing says that there is none. */
+const recordOf = ({ id, category }) => (/^\d+$/.test(String(id)) && !NO_RECORD.has(category) ? id : null);
 
 function recordLink(recordId, recordUrl) {
   if (recordId === undefined || recordId === null) return h("span", { class: "soft" }, "–");

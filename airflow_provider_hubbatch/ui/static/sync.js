@@ -235,9 +235,10 @@ const reasonHead = (reason) => h("span", { class: "reason-head" }, h("span", {},
 const categories = (summary) => Object.entries(summary.rejected_by_category ?? {}).map(([category, rows]) => `${number(rows)} ${category}`).join(", ");
 
 function failedTable({ instance, instances, summary, timeline, rejected }) {
-  const mapping = instance.rendered_fields?.properties;
+  const { properties: mapping, id_property: idProperty } = instance.rendered_fields ?? {};
   return rowsTable(rejected, {
     recordUrl: timeline?.record_url,
+    keysAreRecords: instance.operator in model.words.operators && [null, "hs_object_id"].includes(idProperty),
     several: instances.length > 1,
     columns: mapping && typeof mapping === "object" && !Array.isArray(mapping) ? mapping : {},
     total: summary ? model.failedRows(summary) : rejected.length,
