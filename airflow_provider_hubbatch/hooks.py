@@ -16,7 +16,7 @@ from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import HubSpotError, RequestRefusedError
-from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from airflow_provider_hubbatch.sync.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,14 +184,14 @@ class HubSpotHook(HttpHook):
         """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""
         yield from self.start_sync(object_type, rows, UpdateOptions(**options))
 
-    def start_sync(self, object_type: str, rows: Any, options: UpdateOptions, **run: Any) -> BatchUpdateRun:
+    def start_sync(self, object_type: str, rows: Any, options: UpdateOptions, **run: Any) -> Sync:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
         :param options: they say which verb.
-        :param run: the further parameters of :class:`~airflow_provider_hubbatch.sync.sync.BatchUpdateRun`.
+        :param run: the further parameters of :class:`~airflow_provider_hubbatch.sync.sync.Sync`.
         :raises SettingsError: a setting is wrong.
         """
-        return BatchUpdateRun(self.client, object_type, rows, options, lineage_context=self, **run)
+        return Sync(self.client, object_type, rows, options, lineage_context=self, **run)
 
     # --- inside ------------------------------------------------------------------------------------------------
 

@@ -101,11 +101,11 @@ def _run_facet(report: SyncReport, properties: Mapping[str, str]) -> Any:
     from airflow.providers.common.compat.openlineage.facet import RunFacet  # noqa: PLC0415 - as above
 
     @attr.define
-    class HubSpotBatchUpdateRunFacet(RunFacet):
+    class HubSpotSyncFacet(RunFacet):
         """Rows by outcome, requests, and which column went to which property."""
 
         summary: dict[str, Any]
         columns: dict[str, str]
 
     summary = {name: value for name, value in report.summary().items() if name != "results_path"}
-    return HubSpotBatchUpdateRunFacet(summary=summary, columns=dict(properties))
+    return HubSpotSyncFacet(summary=summary, columns=dict(properties))

@@ -50,7 +50,9 @@ def test_what_was_saved_is_loaded() -> None:
     store = DictStore()
     checkpoints = Checkpoints(TaskTry(), store)
     assert checkpoints.load("settings", "portal 1") is None
-    save(checkpoints, outcomes_of(Status.UPDATED, Status.NOT_SENT, Status.UNKNOWN, Status.REJECTED, Status.UNCHANGED))
+    outcomes = outcomes_of(Status.UPDATED, Status.NOT_SENT, Status.UNKNOWN, Status.REJECTED, Status.UNCHANGED)
+    outcomes[2] = outcomes[2]._replace(cut_off=True)
+    save(checkpoints, outcomes)
     loaded = Checkpoints(TaskTry(), store).load("settings", "portal 1")
     assert loaded is not None
     assert list(loaded.settled) == [(0, 1), (3, 5)]

@@ -15,7 +15,7 @@ from airflow_provider_hubbatch.core.protocol import is_repeatable
 from airflow_provider_hubbatch.exceptions import UnavailableError, UnconfirmedRequestError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from airflow_provider_hubbatch.sync.sync import Sync
 from tests.clients import impatient_client
 from tests.engine.simulated import SimulatedHubSpot, Simulation
 from tests.raw_server import http_reply, serving
@@ -159,7 +159,7 @@ def seconds_of_a_sync(client: HubSpotClient, simulation: Simulation, cap: int | 
     before = simulation.now()
     rows = [{"id": number, "city": "Ghent"} for number in range(1, 5_001)]
     options = UpdateOptions(preflight=False, requests_per_10_seconds=cap)
-    assert BatchUpdateRun(client, "contacts", rows, options).finish().counts == {Status.UPDATED: 5_000}
+    assert Sync(client, "contacts", rows, options).finish().counts == {Status.UPDATED: 5_000}
     return simulation.now() - before
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.isolation import MAX_REFUSED_REQUESTS
-from airflow_provider_hubbatch.core.lookup import Lookup, read_lookup
+from airflow_provider_hubbatch.core.lookup import BatchReadLookup
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import Reply
-from airflow_provider_hubbatch.core.values import equal_values, order_key
+from airflow_provider_hubbatch.core.values import order_key
 from airflow_provider_hubbatch.exceptions import SettingsError, SystematicRefusalError
 from tests.engine.simulated import (
     TRANSIENT,
@@ -71,14 +70,8 @@ def contacts(count: int) -> Contacts:
     )
 
 
-def lookup(*, compare: bool = False, id_property: str | None = "email") -> Lookup:
-    return Lookup(
-        object_type="contacts",
-        id_property=id_property,
-        api_version="2026-03",
-        compare=compare,
-        equal=lambda _name, ours, hubspots: equal_values(ours, hubspots),
-    )
+def lookup(*, compare: bool = False, id_property: str | None = "email") -> BatchReadLookup:
+    return BatchReadLookup(object_type="contacts", id_property=id_property, api_version="2026-03", reads_values=compare)
 
 
 def row_of(number: int, name: str, **properties: str) -> Input:
@@ -86,7 +79,7 @@ def row_of(number: int, name: str, **properties: str) -> Input:
 
 
 def run(
-    hubspot: SimulatedHubSpot, rows: Sequence[Input | RowOutcome], *, what: Lookup | None = None, **how: Any
+    hubspot: SimulatedHubSpot, rows: Sequence[Input | RowOutcome], *, what: BatchReadLookup | None = None, **how: Any
 ) -> Run:
     simulation = Simulation(hubspot, faults=how.pop("faults", always(None)), seed=how.get("seed", 0))
     return make_run(simulation, rows, lookup=what or lookup(), **how).drive()
@@ -222,7 +215,7 @@ def test_reads_are_retried_like_updates(kind: str) -> None:
     done = run(contacts(150), [row_of(n, f"c{n + 1}@example.com") for n in range(150)], faults=scripted(kind, kind))
     assert done.error is None
     assert done.rows(Status.UPDATED) == set(range(150))
-    assert done.counters.retries == 2
+    assert done.costs.retries == 2
 
 
 def test_reads_are_paced_like_updates() -> None:
@@ -249,11 +242,11 @@ def test_rejected_rows_carry_the_record_id_that_was_looked_up() -> None:
 # --- values of unique properties -----------------------------------------------------------------------------------
 
 
-def reply(records: dict[str, str], missing: Sequence[str] = ()) -> Any:
+def reply(records: dict[str, str], missing: Sequence[str] = ()) -> Reply:
     results = [{"id": record_id, "properties": {"number": value}} for record_id, value in records.items()]
     errors = [{"category": "OBJECT_NOT_FOUND", "message": "gone", "context": {"ids": list(missing)}}]
     body = {"status": "COMPLETE", "results": results, "errors": errors}
-    return parse_batch_reply(Reply(200, {}, orjson.dumps(body)))
+    return Reply(200, {}, orjson.dumps(body))
 
 
 @pytest.mark.parametrize(
@@ -271,8 +264,8 @@ def test_values_that_look_alike_are_not_mixed_up(
 ) -> None:
     """The values "007" and "7" may be two records': the text that was asked for decides, and doubt picks none."""
     inputs = [row_of(n, name) for n, name in enumerate(expected)]
-    found = read_lookup(lookup(id_property="number"), inputs, reply(records, missing))
-    assert [one.record.id if one.record else None for one in found] == list(expected.values())
+    found = lookup(id_property="number").read(inputs, reply(records, missing), repeated=False)
+    assert [one.record.id if one and one.record else None for one in found] == list(expected.values())
 
 
 def test_values_that_look_alike_are_all_asked_for() -> None:

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from airflow_provider_hubbatch.client.dispatcher import Counters
 from airflow_provider_hubbatch.client.pace import Pace
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.sync.engine import Progress
 from airflow_provider_hubbatch.sync.progress import ProgressLog
@@ -17,7 +17,7 @@ def line(*, settled: int, seconds: float, total_rows: int | None = 10_000, resum
     """The line of a try that settled so many rows in so many seconds."""
     report = SyncReport("contacts", resumed_rows=resumed)
     log = ProgressLog(logging.getLogger(), report, Pace(), total_rows=total_rows)
-    return log.line(Progress(rows_read=settled, rows_settled=settled, counters=Counters(), in_flight=0), seconds)
+    return log.line(Progress(rows_read=settled, rows_settled=settled, costs=Costs(), in_flight=0), seconds)
 
 
 def test_the_line_says_how_far_how_fast_how_long() -> None:

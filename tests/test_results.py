@@ -84,7 +84,7 @@ def test_every_outcome_is_a_line(folder: str) -> None:
     assert files.close_part() == ((this_try.id, 1),)
     files.add(outcome_of(3, Status.REJECTED, category="CODE", values={"a": 1}))
     files.add(outcome_of(4, Status.NOT_SENT))
-    files.add(outcome_of(5, Status.UNKNOWN, values={"a": 2}))
+    files.add(outcome_of(5, Status.UNKNOWN, values={"a": 2}, cut_off=True))
     files.add(outcome_of(6, Status.UNKNOWN, category="NO_ANSWER"))
     files.close()
     where = ObjectStoragePath(folder)

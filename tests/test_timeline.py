@@ -20,7 +20,7 @@ from tests.resume.resuming import DictStore, rows_of
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.sync import Sync
     from tests.airflow_dags import RunDag
 
 
@@ -74,11 +74,11 @@ def test_a_push_that_fails_costs_the_timeline(caplog: pytest.LogCaptureFixture) 
     assert caplog.text.count("can't be pushed") == 1
 
 
-def sync(rows: Any, store: DictStore, **options: Any) -> BatchUpdateRun:
+def sync(rows: Any, store: DictStore, **options: Any) -> Sync:
     return HubSpotHook().start_sync("contacts", rows, UpdateOptions(**options), this_try=TaskTry(store=store))
 
 
-def stop_after_the_first(run: BatchUpdateRun) -> None:
+def stop_after_the_first(run: Sync) -> None:
     for outcome in run:
         if outcome.status is Status.UPDATED:
             run.stop()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.dispatcher import Dispatcher, call
 from airflow_provider_hubbatch.client.environment import send_options
 from airflow_provider_hubbatch.client.http import Http, NoReplyError, proxy_secrets
 from airflow_provider_hubbatch.client.pace import Pace
@@ -18,6 +18,7 @@ from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken, Refr
 from airflow_provider_hubbatch.client.transport import Senders
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_usage
 from airflow_provider_hubbatch.core.rate_limit import Cap
 from airflow_provider_hubbatch.core.redact import Redactor
@@ -107,7 +108,7 @@ class HubSpotClient:
         transport: Transport,
         *,
         max_in_flight: int,
-        counters: Counters,
+        costs: Costs,
         daily_reserve: float | None = None,
         requests_per_10_seconds: int | None = None,
     ) -> Dispatcher:
@@ -122,7 +123,7 @@ class HubSpotClient:
             random=random.random,
             max_in_flight=max_in_flight,
             policy=self._policy,
-            counters=counters,
+            costs=costs,
             daily_reserve=daily_reserve,
             cap=None if requests_per_10_seconds is None else Cap(requests_per_10_seconds),
         )
@@ -160,7 +161,7 @@ class HubSpotClient:
         json: Any = None,
         *,
         repeatable: bool | None = None,
-        counters: Counters | None = None,
+        costs: Costs | None = None,
     ) -> Any:
         """Send one request.
 
@@ -168,7 +169,7 @@ class HubSpotClient:
         :param path: from the host's root, with its query: ``/crm/v3/owners?limit=100``.
         :param json: the body.
         :param repeatable: doing it twice does no harm; ``None``: as method and path tell.
-        :param counters: counts the requests into these.
+        :param costs: counts the requests into these.
         :returns: what the reply's JSON holds, or ``None`` for an empty one.
         :raises HubSpotError: by its class who acts next.
         """
@@ -178,7 +179,7 @@ class HubSpotClient:
             repeatable = protocol.is_repeatable(method, path)
         body = None if json is None else protocol.encode(json)
         request = protocol.Request(method.upper(), path, body, repeatable=repeatable)
-        dispatcher = self.dispatcher(self.channel(), max_in_flight=1, counters=counters or Counters())
+        dispatcher = self.dispatcher(self.channel(), max_in_flight=1, costs=costs or Costs())
         try:
             return protocol.decode(call(dispatcher, request).body)
         finally:
@@ -186,15 +187,15 @@ class HubSpotClient:
 
     # --- the account -------------------------------------------------------------------------------------------
 
-    def properties(self, object_type: str, counters: Counters | None = None) -> list[dict[str, Any]]:
+    def properties(self, object_type: str, costs: Costs | None = None) -> list[dict[str, Any]]:
         """The property definitions of an object type, as HubSpot gives them.
 
-        :param counters: counts the requests into these.
+        :param costs: counts the requests into these.
         :raises SettingsError: there is no such object type.
         """
         path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
         try:
-            reply = self.request("GET", path, counters=counters)
+            reply = self.request("GET", path, costs=costs)
         except RequestRefusedError as error:
             if error.status in (400, 404):
                 raise SettingsError(
@@ -209,27 +210,27 @@ class HubSpotClient:
             )
         return [entry for entry in results if isinstance(entry, dict)]
 
-    def account(self, counters: Counters | None = None) -> dict[str, Any]:
+    def account(self, costs: Costs | None = None) -> dict[str, Any]:
         """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ...
 
-        :param counters: counts the requests into these.
+        :param costs: counts the requests into these.
         """
-        details = self.request("GET", protocol.account_path(self.api_version), counters=counters)
+        details = self.request("GET", protocol.account_path(self.api_version), costs=costs)
         return details if isinstance(details, dict) else {}
 
-    def account_if_known(self, counters: Counters | None = None) -> dict[str, Any]:
+    def account_if_known(self, costs: Costs | None = None) -> dict[str, Any]:
         """The account's details, or nothing where HubSpot doesn't tell them: they are good to have, no more.
 
         Unless the connection has a ``portal_id``: then they must be read, and be that account's.
 
-        :param counters: counts the request into these.
+        :param costs: counts the request into these.
         :raises SettingsError: it is another account than ``portal_id`` says, or HubSpot doesn't tell which.
         :raises AuthenticationError: the token is wrong.
         :raises UnavailableError: ``portal_id`` can't be checked now; an exhausted daily limit is always raised.
         """
         details: dict[str, Any] = {}
         try:
-            details = self.account(counters)
+            details = self.account(costs)
         except (AuthenticationError, DailyQuotaError):
             raise
         except HubSpotError as error:

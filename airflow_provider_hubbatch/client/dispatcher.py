@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_hubbatch.core import protocol, verdicts
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
 from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.outage import Outage
@@ -82,22 +83,6 @@ class Transport(Protocol):
 
 
 @dataclass(slots=True)
-class Counters:
-    """What the sync has spent.
-
-    :param requests: requests sent, retries among them.
-    :param retries: requests sent again after a failure.
-    :param rate_limited: replies 429.
-    :param refused: requests that HubSpot refused for their content: isolation's cost.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    refused: int = 0
-
-
-@dataclass(slots=True)
 class _Call:
     request: Request
     purpose: Any
@@ -158,12 +143,12 @@ class Dispatcher:
         random: Callable[[], float],
         max_in_flight: int,
         policy: verdicts.RetryPolicy | None = None,
-        counters: Counters | None = None,
+        costs: Costs | None = None,
         daily_reserve: float | None = None,
         cap: Cap | None = None,
     ) -> None:
         self.daily_reserve = daily_reserve
-        self.counters = counters or Counters()
+        self.costs = costs or Costs()
         self.pace = pace
         self._cap = cap
         self._transport = transport
@@ -299,8 +284,8 @@ class Dispatcher:
         call.attempt += 1
         if call.attempt == 1:
             call.started_at, call.successes_before = now, self._successes
-        self.counters.requests += 1
-        self.counters.retries += call.attempt > 1
+        self.costs.requests += 1
+        self.costs.retries += call.attempt > 1
         self._in_flight[tag] = call
         self._transport.submit(tag, call.request)
 
@@ -377,7 +362,7 @@ class Dispatcher:
             if call.reads and reply.body.strip() and protocol.decode(reply.body) is None:
                 return verdicts.failure_from_reply(reply)
             return None
-        self.counters.rate_limited += reply.status == _TOO_MANY
+        self.costs.rate_limited += reply.status == _TOO_MANY
         # HubSpot's words may quote the request's values
         return verdicts.failure_from_reply(reply, quotable=call.request.body is None)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError, pack, unpack
 from airflow_provider_hubbatch.core.result_names import Parts, checked_parts
@@ -18,7 +19,6 @@ from airflow_provider_hubbatch.core.sync_report import MAX_KEPT_OUTCOMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
 VERSION = 5
@@ -29,25 +29,12 @@ MAX_BYTES = 32_000
 # What one of its texts may be when it is unpacked. zlib packs 1,032 to 1 at best: nothing that fits is more than this.
 _MAX_UNPACKED_BYTES = 32_000_000
 
-_COUNTED = ("requests", "retries", "rate_limited", "refused_requests")
-
 # Kept of an outcome; its id and source row are read again with the rows.
 _KEPT = ("row", "status", "record_id", "updated_at", "category", "message", "correlation_id", "not_taken")
 _MESSAGE = _KEPT.index("message")
 
 # How long messages may be when a checkpoint gets too large, before outcomes are left out of it.
 _MESSAGE_LENGTHS = (300, 80, 0)
-
-
-def is_settled(outcome: RowOutcome) -> bool:
-    """Whether a row has its outcome for good, so that a retry leaves it alone.
-
-    A row of which HubSpot said nothing after all was tried (``unknown``, with a category) is settled too: later rows of
-    its record may have been written since, and it must not be written over them.
-    """
-    return outcome.status is not Status.NOT_SENT and (
-        outcome.status is not Status.UNKNOWN or outcome.category is not None
-    )
 
 
 class RowsDigest:
@@ -85,7 +72,7 @@ class Checkpoint:
     :param settings: :func:`settings_fingerprint` of its settings.
     :param account: which account it is about; nothing secret.
     :param rows_read: so many rows had been read; ``digest`` is over these.
-    :param settled: rows that have their outcome for good (:func:`is_settled`).
+    :param settled: rows that have their outcome for good (:attr:`RowOutcome.is_settled`).
     :param counts: status -> rows, of those.
     :param not_taken: property -> rows of those, as the report counts them.
     :param cleared: as ``not_taken``.
@@ -175,7 +162,7 @@ class Checkpoint:
                 rejected=_unpack_outcomes(stored.text("rejected")),
                 outcomes=None if data["outcomes"] is None else _unpack_outcomes(stored.text("outcomes")),
                 result_parts=checked_parts(data["result_parts"]),
-                costs={name: stored.counts("costs").get(name, 0) for name in _COUNTED},
+                costs={name: stored.counts("costs").get(name, 0) for name in Costs().costs()},
                 started_at=None if data["started_at"] is None else stored.text("started_at"),
                 seconds=stored.seconds("seconds"),
                 timeline=None if data["timeline"] is None else stored.json("timeline"),
@@ -195,11 +182,6 @@ class Checkpoint:
             and (self.outcomes is None or len(self.outcomes) == len(self.settled))
             and all(outcome.row in self.settled for outcome in outcomes)
         )
-
-
-def costs_of(report: SyncReport) -> dict[str, int]:
-    """What a report has counted besides rows."""
-    return {name: getattr(report, name) for name in _COUNTED}
 
 
 def _pack_outcomes(outcomes: Sequence[RowOutcome], message_length: int | None = None) -> str:

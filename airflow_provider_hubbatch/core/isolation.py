@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.learned import Learned, likely_rows, quotes_of
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS
-from airflow_provider_hubbatch.core.reconcile import errors_of_named
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -52,14 +51,12 @@ class Group:
     :param inputs: what is sent.
     :param suspects: holds a bad row for sure, if ``inputs`` prove to be clean.
     :param aside: nothing is known about these; sent together once the search has found its row.
-    :param searching: part of a search: a refusal has been seen.
     :param quoting: the refusal that quotes values of the ``suspects``, while all others of its batch are sent.
     """
 
     inputs: tuple[Input, ...]
     suspects: tuple[Input, ...] = ()
     aside: tuple[Input, ...] = ()
-    searching: bool = False
     quoting: ErrorReply | None = None
 
     @property
@@ -81,16 +78,21 @@ class Isolation:
 
 
 def after_refusal(
-    group: Group, error: ErrorReply, *, id_property: str | None, learned: Learned, bad_share: float
+    group: Group,
+    error: ErrorReply,
+    *,
+    named: Sequence[tuple[Input, ErrorReply]],
+    learned: Learned,
+    bad_share: float,
 ) -> Isolation:
     """Decide about a group that was refused whole.
 
     :param error: the refusal.
+    :param named: the inputs that it names, each with what it says of it.
     :param learned: added to.
     :param bad_share: of the rows so far, how many proved bad: above 0 and at most 1.
     """
     learned.learn(error, group.inputs)
-    named = errors_of_named(group.inputs, error, id_property)
     if len(group.inputs) == 1:
         return _refused_alone(group, named[0][1] if named else error, learned, bad_share)
     if named and _is_about_duplicates(error):
@@ -114,6 +116,11 @@ def after_acceptance(group: Group, *, learned: Learned, bad_share: float) -> Iso
     rejected = tuple((item, group.quoting) for item in group.suspects if item.row in only)
     left = Group(_others(group.suspects, only), aside=group.aside)
     return Isolation(rejected, _still_to_send(left, group.quoting, learned, bad_share, found=bool(only)))
+
+
+def left_aside(group: Group) -> tuple[Group, ...]:
+    """What of a group is still to be sent, where nothing is said about its ``inputs`` and ``suspects``."""
+    return _sent_together(group.aside)
 
 
 def _refused_alone(group: Group, error: ErrorReply, learned: Learned, bad_share: float) -> Isolation:
@@ -156,12 +163,12 @@ def _still_to_send(
     suspects = tuple(item for item in group.inputs if any(quote.is_held_by(item) for quote in quotes))
     if suspects and len(suspects) < len(group.inputs):
         others = _others(group.inputs, {item.row for item in suspects})
-        return (Group(others, suspects, group.aside, searching=True, quoting=error),)
+        return (Group(others, suspects, group.aside, quoting=error),)
     for quote in quotes if len(suspects) > 1 else ():
         # the last one: the rows before it, of the same kind perhaps, have been refused or taken already
         alone = next(filter(quote.is_held_by, reversed(suspects)))
         if not learned.was_taken(quote, alone):
-            return (Group((alone,), _others(suspects, {alone.row}), group.aside, searching=True),)
+            return (Group((alone,), _others(suspects, {alone.row}), group.aside),)
     if found or not group.inputs:
         return _sent_together(group.all_inputs)
     likely = tuple(likely_rows(error, group.inputs)) or group.inputs
@@ -171,13 +178,13 @@ def _still_to_send(
 
 def _narrowed(group: Group, bad_share: float) -> Group:
     """The part of a group to send first, of which ``inputs`` hold a bad row: down to one row alone."""
-    return split(group, bad_share) if len(group.inputs) > 1 else replace(group, searching=True)
+    return split(group, bad_share) if len(group.inputs) > 1 else group
 
 
 def _each_alone(group: Group, named: list[Input]) -> Isolation:
     """HubSpot takes these for one record: one request each, the next one only after the last has been answered."""
     rest = _others(group.all_inputs, {item.row for item in named})
-    first = Group((named[0],), aside=tuple(named[1:]), searching=True)
+    first = Group((named[0],), aside=tuple(named[1:]))
     return Isolation(groups=(first, *_sent_together(rest)))
 
 
@@ -190,7 +197,7 @@ def _sent_together(inputs: tuple[Input, ...], most: int = MAX_BATCH_INPUTS) -> t
     if not inputs:
         return ()
     ordered = tuple(sorted(inputs, key=lambda item: item.row))
-    return (Group(ordered[:most], aside=ordered[most:], searching=True),)
+    return (Group(ordered[:most], aside=ordered[most:]),)
 
 
 def _may_be_clean(bad_share: float) -> int:
@@ -205,7 +212,6 @@ def split(group: Group, bad_share: float) -> Group:
         inputs=group.inputs[:size],
         suspects=group.inputs[size:],
         aside=group.suspects + group.aside,
-        searching=True,
     )
 
 

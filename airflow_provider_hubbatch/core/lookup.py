@@ -1,4 +1,4 @@
-"""Reading records before they are updated: emails become record ids, and what HubSpot has already isn't sent.
+"""Looking records up before they are written: emails become record ids, and it is known what HubSpot has.
 
 One batch/read serves both. From it on, a row is addressed by record id, whatever named it before.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
+from airflow_provider_hubbatch.core.keys import EMAIL
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request
 from airflow_provider_hubbatch.core.values import order_key
@@ -17,32 +19,73 @@ from airflow_provider_hubbatch.core.values import order_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
-    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
+    from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.protocol import Reply
 
-EMAIL = "email"
 # HubSpot: a contact's further addresses, as "a;b"; they identify it too (docs, Contacts)
 ADDITIONAL_EMAILS = "hs_additional_emails"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
-    """What is read of every record before it is updated.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lookup says of one input.
 
-    :param object_type: as in the path.
-    :param id_property: what the rows' ids are values of; ``None``: record ids.
-    :param compare: leave out what HubSpot has already.
-    :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
+    :param record: the record, or ``None``.
+    :param error: why there is none; ``None``, if the lookup leaves that to the write's reply.
+    :param is_stale: this sync has written the record since, or is about to: HubSpot may have other values by now.
     """
 
-    object_type: str
-    id_property: str | None
-    api_version: str
-    compare: bool
-    equal: Callable[[str, str, str | None], bool]
+    record: Record | None = None
+    error: ErrorReply | None = None
+    is_stale: bool = False
+
+
+class Lookup(Protocol):
+    """One way to find records. What it finds is by record id from then on, whatever named it before."""
+
+    @property
+    def object_type(self) -> str:
+        """As in the path."""
+
+    @property
+    def id_property(self) -> str | None:
+        """What the inputs' ids are values of; ``None``: record ids."""
+
+    @property
+    def most_inputs(self) -> int:
+        """So many inputs fit a request."""
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
-        wanted = {name for item in inputs for name in item.properties} if self.compare else set()
+
+    def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> list[Found | None]:
+        """Tell which record belongs to which input.
+
+        :param repeated: these were asked for before, and the reply left them out.
+        :returns: one entry an input, in order; ``None``: the reply leaves it out without a word, so ask once more.
+        """
+
+    def read_absence(self, inputs: Sequence[Input], error: ErrorReply, *, repeated: bool) -> list[Found | None]:
+        """As :meth:`read`, of a refusal that says that HubSpot doesn't have the records."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatchReadLookup:
+    """Records by record id or unique property, and contacts by email: batch/read.
+
+    :param id_property: what the rows' ids are values of; ``None``: record ids.
+    :param reads_values: read what the inputs are about to write, too.
+    """
+
+    object_type: str
+    api_version: str
+    id_property: str | None
+    reads_values: bool = False
+    most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+
+    def request(self, inputs: Sequence[Input]) -> Request:
+        """The request that looks these up, each record once."""
+        wanted = {name for item in inputs for name in item.properties} if self.reads_values else set()
         if self.id_property == EMAIL:
             wanted |= {EMAIL, ADDITIONAL_EMAILS}
         elif self.id_property is not None:
@@ -54,28 +97,32 @@ class Lookup:
         """An id as HubSpot is told it and tells it: it keeps addresses in lower case."""
         return identifier.lower() if self.id_property == EMAIL else identifier
 
+    def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> list[Found | None]:
+        """Tell which record belongs to which input.
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a lookup says of one input.
+        A reply doesn't repeat what was asked for, so that the record's own properties have to tell: the value as it was
+        asked for, for an email the primary address before the secondary ones; then, unless HubSpot says that it doesn't
+        have this one, a value that differs in case or padding only, if one record alone has such a value.
+        """
+        return self._told_apart(inputs, parse_batch_reply(reply), repeated=repeated)
 
-    :param record: the record, or ``None``.
-    :param error: why there is none; ``None``, if that is left to the update's reply (by record id).
-    """
+    def read_absence(self, inputs: Sequence[Input], error: ErrorReply, *, repeated: bool) -> list[Found | None]:
+        """HubSpot has none of the records that the error names, or none at all."""
+        reply = BatchReply(None, errors=(error,), correlation_id=error.correlation_id)
+        return self._told_apart(inputs, reply, repeated=repeated)
 
-    record: Record | None = None
-    error: ErrorReply | None = None
+    def _told_apart(self, inputs: Sequence[Input], reply: BatchReply, *, repeated: bool) -> list[Found | None]:
+        found = _records_of(self, inputs, reply)
+        if self.id_property is None:
+            return [one or Found() for one in found]  # the write's reply will tell
+        # a refusal that names some of them says nothing of the others: silence is counted in what answers all
+        refuses_some = not reply.results and any(one is not None for one in found)
+        if repeated and not refuses_some:
+            return [one or Found(error=_not_returned(self, reply)) for one in found]
+        return found
 
 
-def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> list[Found]:
-    """Tell which record belongs to which input.
-
-    A reply doesn't repeat what was asked for, so that the record's own properties have to tell: the value as it was
-    asked for, for an email the primary address before the secondary ones; then, unless HubSpot says that it doesn't
-    have this one, a value that differs in case or padding only, if one record alone has such a value.
-
-    :returns: one entry an input, in order.
-    """
+def _records_of(lookup: BatchReadLookup, inputs: Sequence[Input], reply: BatchReply) -> list[Found | None]:
     exact: dict[str, Record] = {}
     similar: dict[str, set[str]] = {}
     by_id = {record.id: record for record in reply.results}
@@ -85,20 +132,20 @@ def read_lookup(lookup: Lookup, inputs: Sequence[Input], reply: BatchReply) -> l
                 exact[lookup.told(name)] = record
                 similar.setdefault(order_key(name), set()).add(record.id)
     errors = _errors_by_id(reply, {lookup.told(item.id) for item in inputs}, lookup)
-    found = []
+    found: list[Found | None] = []
     for item in inputs:
         told = lookup.told(item.id)
         candidates = similar.get(item.key, ())
         if told in exact:
             found.append(Found(exact[told]))
-        elif told not in errors and len(candidates) == 1:
-            found.append(Found(by_id[next(iter(candidates))]))
+        elif told in errors:
+            found.append(Found(error=errors[told]))
         else:
-            found.append(Found(error=errors.get(told)))
+            found.append(Found(by_id[next(iter(candidates))]) if len(candidates) == 1 else None)
     return found
 
 
-def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: Lookup) -> dict[str, ErrorReply]:
+def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: BatchReadLookup) -> dict[str, ErrorReply]:
     errors = {lookup.told(one): error for error in reply.errors for one in error.ids}
     for error in reply.errors:
         for coordinates in error.coordinates:
@@ -110,7 +157,7 @@ def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: Lookup) -> d
 
 def resolved(item: Input, record: Record, properties: Mapping[str, str]) -> Input:
     """The input, addressed by record id."""
-    return Input(item.row, item.given_id, record.id, order_key(record.id), properties, item.source)
+    return Input(item.row, item.given_id, record.id, order_key(record.id), properties, item.source, record)
 
 
 def list_changes(item: Input, record: Record, names: Iterable[str]) -> dict[str, tuple[str | None, str]]:
@@ -118,16 +165,19 @@ def list_changes(item: Input, record: Record, names: Iterable[str]) -> dict[str,
     return {name: (_text(record.properties.get(name)) or None, item.properties[name]) for name in names}
 
 
-def changed_properties(lookup: Lookup, item: Input, record: Record) -> dict[str, str]:
-    """Those of the input's properties that HubSpot has with another value."""
+def changed_properties(item: Input, record: Record, equal: Callable[[str, str, str | None], bool]) -> dict[str, str]:
+    """Those of the input's properties that HubSpot has with another value.
+
+    :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
+    """
     return {
         name: ours
         for name, ours in item.properties.items()
-        if not lookup.equal(name, ours, _text(record.properties.get(name)))
+        if not equal(name, ours, _text(record.properties.get(name)))
     }
 
 
-def _not_returned(lookup: Lookup, reply: BatchReply) -> ErrorReply:
+def _not_returned(lookup: BatchReadLookup, reply: BatchReply) -> ErrorReply:
     """The error of an input whose record a reply leaves out, without an error that could be about it."""
     unnamed = next((error for error in reply.errors if not (error.ids or error.coordinates)), None)
     if unnamed is not None:
@@ -138,14 +188,14 @@ def _not_returned(lookup: Lookup, reply: BatchReply) -> ErrorReply:
     return ErrorReply(OBJECT_NOT_FOUND, message, correlation_id=reply.correlation_id)
 
 
-def _primary_names(lookup: Lookup, record: Record) -> list[str]:
+def _primary_names(lookup: BatchReadLookup, record: Record) -> list[str]:
     if lookup.id_property is None:
         return [record.id]
     value = record.properties.get(lookup.id_property)
     return [value] if isinstance(value, str) and value else []
 
 
-def _secondary_names(lookup: Lookup, record: Record) -> list[str]:
+def _secondary_names(lookup: BatchReadLookup, record: Record) -> list[str]:
     value = record.properties.get(ADDITIONAL_EMAILS) if lookup.id_property == EMAIL else None
     return [one.strip() for one in value.split(";") if one.strip()] if isinstance(value, str) else []
 
@@ -154,10 +204,10 @@ def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-class LookupJob:
+class LookupBatch:
     """Some consecutive inputs whose records are being read.
 
-    :param number: how many lookups were sent before: what is written after that may be newer than what it reads.
+    :param number: how many batches were sent before: what is written after that may be newer than what it reads.
     """
 
     __slots__ = ("asked", "found", "inputs", "number", "repeated")
@@ -181,12 +231,11 @@ class LookupQueue:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
         self._unread: deque[Input] = deque()
-        self._jobs: deque[LookupJob] = deque()
-        self._sent = 0
+        self._batches: deque[LookupBatch] = deque()
 
     def __len__(self) -> int:
         """How many inputs are in here."""
-        return len(self._unread) + sum(len(job.inputs) for job in self._jobs)
+        return len(self._unread) + sum(len(batch.inputs) for batch in self._batches)
 
     @property
     def unread(self) -> int:
@@ -194,69 +243,60 @@ class LookupQueue:
         return len(self._unread)
 
     @property
-    def sent(self) -> int:
-        """How many lookups have been started."""
-        return self._sent
-
-    @property
-    def oldest(self) -> int:
-        """The number of the oldest lookup that is under way; that of the next one, if none is."""
-        return self._jobs[0].number if self._jobs else self._sent
+    def oldest(self) -> int | None:
+        """The number of the oldest batch that is under way."""
+        return self._batches[0].number if self._batches else None
 
     def add(self, item: Input) -> None:
         """Put an input behind the others."""
         self._unread.append(item)
 
-    def take(self) -> LookupJob:
-        """The next inputs to read."""
-        inputs = [self._unread.popleft() for _ in range(min(MAX_BATCH_INPUTS, len(self._unread)))]
-        job = LookupJob(inputs, self._sent)
-        self._sent += 1
-        self._jobs.append(job)
-        return job
+    def take(self, number: int) -> LookupBatch:
+        """The next inputs to read.
 
-    def answer(self, job: LookupJob, reply: BatchReply) -> bool:
-        """Take in a reply.
+        :param number: how many batches were taken before, of all queues.
+        """
+        inputs = [self._unread.popleft() for _ in range(min(self.lookup.most_inputs, len(self._unread)))]
+        batch = LookupBatch(inputs, number)
+        self._batches.append(batch)
+        return batch
 
-        :returns: whether the job is to be sent once more, for what the reply leaves out without a word.
+    def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> bool:
+        """Take in what a reply says of the inputs that were asked for.
+
+        :returns: whether the batch is to be sent once more, for what the reply leaves out without a word.
         """
         silent = []
-        read = read_lookup(self.lookup, job.asked, reply)
-        # a refusal that names some of them says nothing of the others: silence is counted in what answers all
-        refuses_some = not reply.results and any(found.error is not None for found in read)
-        for item, found in zip(job.asked, read, strict=True):
-            answered = found.record is not None or found.error is not None
-            if answered or self.lookup.id_property is None:
-                job.found[item.row] = found
-            elif job.repeated and not refuses_some:
-                job.found[item.row] = Found(error=_not_returned(self.lookup, reply))
-            else:
+        for item, found in zip(batch.asked, answers, strict=True):
+            if found is None:
                 silent.append(item)
-        job.asked, job.repeated = tuple(silent), True
+            else:
+                batch.found[item.row] = found
+        batch.asked, batch.repeated = tuple(silent), True
         return bool(silent)
 
-    def refuse(self, job: LookupJob, error: ErrorReply, *, split: bool = True) -> list[LookupJob]:
+    def refuse(self, batch: LookupBatch, error: ErrorReply, *, split: bool = True) -> list[LookupBatch]:
         """A read was refused whole: its halves are read instead; for an input alone the refusal is the answer.
 
         :param split: ``False``: it is the answer for all of them.
         :returns: what is to be sent.
         """
-        if len(job.asked) == 1 or not split:
-            for item in job.asked:
-                job.found[item.row] = Found(error=error)
+        if len(batch.asked) == 1 or not split:
+            for item in batch.asked:
+                batch.found[item.row] = Found(error=error)
             return []
-        middle = len(job.inputs) // 2
-        halves = [LookupJob(part, job.number) for part in (job.inputs[:middle], job.inputs[middle:])]
-        index = self._jobs.index(job)
-        self._jobs.rotate(-index)
-        self._jobs.popleft()
-        self._jobs.extendleft(reversed(halves))
-        self._jobs.rotate(index)
+        middle = len(batch.inputs) // 2
+        halves = [LookupBatch(part, batch.number) for part in (batch.inputs[:middle], batch.inputs[middle:])]
+        index = self._batches.index(batch)
+        self._batches.rotate(-index)
+        self._batches.popleft()
+        self._batches.extendleft(reversed(halves))
+        self._batches.rotate(index)
         return halves
 
-    def ready(self) -> Iterator[tuple[Input, Found, LookupJob]]:
+    def ready(self) -> Iterator[tuple[Input, Found, LookupBatch]]:
         """The inputs whose answer is there, as far as no earlier one waits."""
-        while self._jobs and self._jobs[0].complete:
-            job = self._jobs.popleft()
-            for item in job.inputs:
-                yield item, job.found[item.row], job
+        while self._batches and self._batches[0].complete:
+            batch = self._batches.popleft()
+            for item in batch.inputs:
+                yield item, batch.found[item.row], batch

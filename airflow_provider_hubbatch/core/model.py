@@ -17,6 +17,8 @@ from airflow_provider_hubbatch.core.json_values import encode_row, encode_value,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_hubbatch.core.batch_reply import Record
+
 
 class _Missing:
     """The type of :data:`MISSING`."""
@@ -32,6 +34,10 @@ class _Missing:
 
 MISSING: Final = _Missing()
 """Stands in a :class:`Chunk` where a row (a dict) has no such key. Not a null: it always leaves the property alone."""
+
+
+VALIDATE_ONLY: Final = "VALIDATE_ONLY"
+"""The category of a row that would have been sent, in a look before the leap."""
 
 
 class Status(StrEnum):
@@ -95,6 +101,7 @@ class Input(NamedTuple):
         has): no two of one key share a request, and they take effect in input order.
     :param properties: property name -> string, as HubSpot takes it (``""`` clears).
     :param source: the chunk and offset of the row, from which a rejected outcome takes its ``values``.
+    :param record: the record as HubSpot had it, where it was looked up.
     """
 
     row: int
@@ -103,6 +110,7 @@ class Input(NamedTuple):
     key: str
     properties: Mapping[str, str]
     source: tuple[Chunk, int] | None = None
+    record: Record | None = None
 
     @property
     def trace_id(self) -> str:
@@ -112,6 +120,16 @@ class Input(NamedTuple):
     def values(self) -> dict[str, Any] | None:
         """The source row, for fixing and sending again."""
         return None if self.source is None else self.source[0].row(self.source[1])
+
+    def outcome(self, status: Status, **what: Any) -> RowOutcome:
+        """What became of this row, with its source row where somebody may want to fix it.
+
+        :param what: further parts of the outcome.
+        """
+        if status in (Status.REJECTED, Status.UNKNOWN):
+            what["values"] = self.values()
+        record_id = None if self.record is None else self.record.id
+        return RowOutcome(self.row, self.given_id, status, **{"record_id": record_id, **what})
 
 
 class RowOutcome(NamedTuple):
@@ -130,6 +148,7 @@ class RowOutcome(NamedTuple):
     :param changes: in a look before the leap: property -> HubSpot's value, and the one that would be sent.
     :param attempts: how often this row was sent again, out of an earlier run's result files.
     :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
+    :param cut_off: of an unknown row: the sync ended before HubSpot's reply; no part of the result.
     """
 
     row: int
@@ -145,6 +164,16 @@ class RowOutcome(NamedTuple):
     attempts: int | None = None
     changes: Mapping[str, tuple[str | None, str]] | None = None
     cleared: tuple[str, ...] = ()
+    cut_off: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the row has its outcome for good, so that a retry leaves it alone.
+
+        A row of which HubSpot said nothing after all was tried is settled too: later rows of its record may have been
+        written since, and it must not be written over them.
+        """
+        return self.status is not Status.NOT_SENT and not self.cut_off
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""

@@ -16,9 +16,7 @@ import orjson
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from airflow_provider_hubbatch.core.model import Input
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_API_VERSION = "2026-03"
 
@@ -77,41 +75,6 @@ class Reply:
     def correlation_id(self) -> str | None:
         """HubSpot's id of the reply; the body of an error mostly repeats it, that of a 2xx never does."""
         return word_of(self.header("x-hubspot-correlation-id"))
-
-
-@dataclass(frozen=True, slots=True)
-class BatchUpdate:
-    """The update verb, for one object type.
-
-    :param object_type: ``contacts``, ``2-1234567``, ``p1_pets``, ...
-    :param id_property: sent with every input unless ``None``.
-    """
-
-    object_type: str
-    id_property: str | None = None
-    api_version: str = DEFAULT_API_VERSION
-
-    def request(self, inputs: Sequence[Input]) -> Request:
-        """The request that updates these, at most :data:`MAX_BATCH_INPUTS`, no key twice."""
-        path = batch_path(self.object_type, "update", self.api_version)
-        return Request("POST", path, encode(self._body(inputs)), repeatable=True)
-
-    def _body(self, inputs: Sequence[Input]) -> dict[str, Any]:
-        if self.id_property is None:
-            entries = [
-                {"id": item.id, "objectWriteTraceId": item.trace_id, "properties": item.properties} for item in inputs
-            ]
-        else:
-            entries = [
-                {
-                    "id": item.id,
-                    "idProperty": self.id_property,
-                    "objectWriteTraceId": item.trace_id,
-                    "properties": item.properties,
-                }
-                for item in inputs
-            ]
-        return {"inputs": entries}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ _MAX_TRACE_ID = 18
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateReading:
-    """What a reply to an update says.
+class MatchedResults:
+    """What a reply to a write says.
 
     :param confirmed: the reply names the record: written.
     :param refused: an error of the reply names the input. An input that stands in ``results`` too counts as
@@ -47,7 +47,7 @@ class UpdateReading:
 
 @dataclass(frozen=True, slots=True)
 class ReadBackReading:
-    """What a batch/read says of inputs whose update had no clear answer.
+    """What a batch/read says of inputs whose write had no clear answer.
 
     :param written: the record has the values: they arrived.
     :param differing: the record is there, with other values.
@@ -118,8 +118,8 @@ def errors_of_named(
     return [named for _, named in sorted(_Waiting(inputs, id_property).by_error(error).items())]
 
 
-def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | None) -> UpdateReading:
-    """Read a 2xx reply to an update.
+def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | None) -> MatchedResults:
+    """Read a 2xx reply to a write.
 
     :param inputs: what was sent, no key twice.
     :returns: every input in exactly one of ``confirmed``, ``refused``, ``unsaid``.
@@ -134,7 +134,7 @@ def reconcile(inputs: Sequence[Input], reply: BatchReply, *, id_property: str | 
         elif waiting.by_row.pop(item.row, None) is not None:
             confirmed.append((item, record))
     unsaid = tuple(waiting.by_row.values())
-    return UpdateReading(tuple(confirmed), tuple(refused), unsaid, tuple(errors), tuple(strays))
+    return MatchedResults(tuple(confirmed), tuple(refused), unsaid, tuple(errors), tuple(strays))
 
 
 def reconcile_read_back(
@@ -144,7 +144,7 @@ def reconcile_read_back(
     id_property: str | None,
     equal: Callable[[str, str, str | None], bool],
 ) -> ReadBackReading:
-    """Read a 2xx reply to a batch/read of inputs that an update left unsaid.
+    """Read a 2xx reply to a batch/read of inputs that a write left unsaid.
 
     :param equal: whether a property's value as we sent it equals HubSpot's: ``equal(name, ours, hubspots)``.
     :returns: every input in exactly one of the groups.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.reasons import Reason, first_reasons, group_reasons, kept
 from airflow_provider_hubbatch.core.xcom_outcomes import list_rejected, list_results
@@ -29,7 +30,7 @@ _REASONS_NAMED = 4
 
 
 @dataclass(slots=True)
-class SyncReport:
+class SyncReport(Costs):
     """What became of a sync's rows. Made by folding outcomes into it, one by one.
 
     :param object_type: as HubSpot was told.
@@ -56,10 +57,6 @@ class SyncReport:
     outcomes: list[RowOutcome] | None = field(default_factory=list)
     changes: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    refused_requests: int = 0
     resumed_rows: int = 0
     results_path: str | None = None
     started_at: str | None = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_hubbatch.core.sync_report import SyncReport
-    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.sync import Sync
     from airflow_provider_hubbatch.sync.tries import TaskTry
 
 
@@ -97,7 +97,7 @@ class HubSpotBatchOperator(BaseOperator):
         self.deferrable = deferrable
         self.hubspot_conn_id = hubspot_conn_id
         self._killed = False
-        self._run: BatchUpdateRun | None = None
+        self._run: Sync | None = None
 
     def _options(self, *, templated: bool = True) -> Any:
         """The verb's options, checked.
@@ -171,7 +171,7 @@ class HubSpotBatchOperator(BaseOperator):
     def _given_rows(self) -> Any:
         return self.rows.rows if isinstance(self.rows, _RenderedRows) else self.rows
 
-    def _start(self, context: Context) -> BatchUpdateRun:
+    def _start(self, context: Context) -> Sync:
         from airflow_provider_hubbatch.hooks import HubSpotHook  # noqa: PLC0415 - loads requests
 
         options = self._options()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_provider_hubbatch.core.clearing import CLEARING_STOPPED
-from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.core.model import VALIDATE_ONLY, Status
 from airflow_provider_hubbatch.core.redact import show_path
 from airflow_provider_hubbatch.core.result_names import is_of_task
 from airflow_provider_hubbatch.core.values import order_key
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 _NOT_WRITTEN = frozenset({"rejected", "unknown", "not_sent"})
 _WRITTEN = frozenset({"created", "updated", "archived", "unchanged"})
 # Not sent on purpose: a look before the leap, and rows that were about to empty a property.
-VALIDATE_ONLY = "VALIDATE_ONLY"
 _ON_PURPOSE = frozenset({VALIDATE_ONLY, CLEARING_STOPPED})
 
 # Rows of one record must come in their order: so many of such rows are held at once, to be sorted.

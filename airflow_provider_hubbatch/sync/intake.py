@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_hubbatch.core.checkpoint import RowsDigest, is_settled
+from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
 
@@ -65,7 +65,7 @@ class Intake:
     def complete(self, outcome: RowOutcome) -> RowOutcome:
         """A row's outcome, with how often it was sent again; what HubSpot didn't answer to is no try."""
         attempts = self.take_attempts(outcome.row)
-        if attempts is not None and not is_settled(outcome):
+        if attempts is not None and not outcome.is_settled:
             attempts -= 1
         return outcome._replace(attempts=attempts) if attempts else outcome
 

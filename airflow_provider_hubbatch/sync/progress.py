@@ -70,8 +70,8 @@ class ProgressLog:
         parts.append(f"{rate:,.0f} rows/s")
         if self._total_rows and rate > 0 and progress.stalled is None:
             parts.append(f"about {duration((self._total_rows - done) / rate)} left")
-        counters = progress.counters
-        spent = f"{counters.requests:,} requests ({counters.retries:,} retries, {counters.rate_limited:,} rate limited)"
+        costs = progress.costs
+        spent = f"{costs.requests:,} requests ({costs.retries:,} retries, {costs.rate_limited:,} rate limited)"
         stalled = [] if progress.stalled is None else [f"nothing moves, {progress.stalled}"]
         return "; ".join([", ".join(parts), *stalled, *self._trouble(), spent, *self._quota()])
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from airflow.sdk import ObjectStoragePath
 
-from airflow_provider_hubbatch.core.checkpoint import is_settled
 from airflow_provider_hubbatch.core.redact import printable, show_error, show_path
 from airflow_provider_hubbatch.core.result_names import (
     MAX_CLAIM_BYTES,
@@ -126,7 +125,7 @@ class ResultFiles:
     def add(self, outcome: RowOutcome) -> None:
         """Write one outcome; rejected and unknown ones with their source row."""
         line = orjson.dumps(outcome.as_dict()) + b"\n"
-        lines = self._part if is_settled(outcome) else self._unsettled
+        lines = self._part if outcome.is_settled else self._unsettled
         if lines.add(line):
             with self._writing():
                 lines.flush()

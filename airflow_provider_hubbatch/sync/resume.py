@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_hubbatch.core.checkpoint import (
     Checkpoint,
     RowsDigest,
-    costs_of,
-    is_settled,
 )
 from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError
 
@@ -98,7 +96,7 @@ class Checkpoints:
 
     def note(self, outcome: RowOutcome) -> None:
         """A row has its outcome."""
-        if is_settled(outcome):
+        if outcome.is_settled:
             self._settled.add(outcome.row)
             self._counts[outcome.status] += 1
 
@@ -128,10 +126,10 @@ class Checkpoints:
             rejected_by_category=report.rejected_by_category,
             not_taken=report.not_taken,
             cleared=report.cleared,
-            rejected=list(filter(is_settled, report.rejected)),
-            outcomes=None if report.outcomes is None else list(filter(is_settled, report.outcomes)),
+            rejected=[one for one in report.rejected if one.is_settled],
+            outcomes=None if report.outcomes is None else [one for one in report.outcomes if one.is_settled],
             result_parts=result_parts,
-            costs=costs_of(report),
+            costs=report.costs(),
             started_at=report.started_at,
             seconds=seconds,
             timeline=timeline,

@@ -1,4 +1,4 @@
-"""One batch update from beginning to end: rows checked and mapped, sent by the engine, folded into a report."""
+"""One sync from beginning to end: rows checked and mapped, sent by the engine, folded into a report."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import itertools
 import logging
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
-from airflow_provider_hubbatch.client.dispatcher import Counters
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import settings_fingerprint
 from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json, is_contacts
-from airflow_provider_hubbatch.core.lookup import EMAIL, Lookup
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json
 from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.redact import show_error, show_path
 from airflow_provider_hubbatch.core.sync_report import SyncReport
-from airflow_provider_hubbatch.core.values import equal_values
+from airflow_provider_hubbatch.core.verbs import VERBS
 from airflow_provider_hubbatch.exceptions import (
     AccessError,
     DailyQuotaError,
@@ -35,7 +32,7 @@ from airflow_provider_hubbatch.exceptions import (
     UnavailableError,
 )
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
-from airflow_provider_hubbatch.sync.engine import Plan, Sync
+from airflow_provider_hubbatch.sync.engine import Engine, Plan
 from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
 from airflow_provider_hubbatch.sync.progress import (
     ProgressLog,
@@ -61,13 +58,14 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import Chunk, Input
     from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.result_names import Parts
+    from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
 
 log = logging.getLogger(__name__)
 
 
-class BatchUpdateRun:
+class Sync:
     """A sync: iterate over it once, for one outcome a row.
 
     The outcomes come as HubSpot answers, in no order; those of rows that an earlier try settled don't come again, but
@@ -119,12 +117,12 @@ class BatchUpdateRun:
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
         self._definitions: dict[str, PropertyDefinition] | None = None
-        self._sync: Sync | None = None
+        self._verb: Verb
+        self._engine: Engine | None = None
         self._stopped = False
         self._signals = HeldSignals(self.stop)
         if options.results_path is not None:
             self._result_files()  # no such storage: told before HubSpot is asked for anything
-        self._counters = Counters()
         self._started = time.monotonic()
         self._seconds_before = 0.0
         self._kept_parts: Parts = ()
@@ -144,8 +142,8 @@ class BatchUpdateRun:
         :param error: what it ends with; ``None``: ``SyncStoppedError``.
         """
         self._stopped = True
-        if self._sync is not None:
-            self._sync.stop(error)
+        if self._engine is not None:
+            self._engine.stop(error)
 
     @property
     def superseded(self) -> bool:
@@ -227,12 +225,12 @@ class BatchUpdateRun:
             intake = self._intake = self._new_intake(mapping)
             left = self._resumed(intake, itertools.chain([first], chunks))
             if left is not None:
-                yield from self._synced(mapping, intake, left)
+                yield from self._synced(intake, left)
                 return
         # the rows were read up to the checkpoint, and are not the ones that it was about
         with self._chunks() as chunks:
             intake = self._intake = self._new_intake(mapping)
-            yield from self._synced(mapping, intake, self._prepared(intake, chunks))
+            yield from self._synced(intake, self._prepared(intake, chunks))
 
     def _unread(self, chunks: Iterable[Chunk]) -> Iterator[RowOutcome]:
         """The outcomes of all rows where HubSpot can't even be asked: with their source rows, for sending them later.
@@ -298,7 +296,7 @@ class BatchUpdateRun:
 
         :raises SyncStoppedError: there was one.
         """
-        if self._stopped and self._sync is None:
+        if self._stopped and self._engine is None:
             raise SyncStoppedError("the task was told to stop before anything was sent; a retry goes on from there")
 
     def _load_checkpoint(self) -> Checkpoint | None:
@@ -315,15 +313,12 @@ class BatchUpdateRun:
         report.outcomes = again.outcomes
         report.resumed_rows = len(checkpoint.settled)
         report.started_at = checkpoint.started_at or report.started_at
-        for name, count in checkpoint.costs.items():
-            setattr(report, name, count)
-        costs, counters = checkpoint.costs, self._counters  # the preflight has counted into these
-        counters.requests += costs["requests"]
-        counters.retries += costs["retries"]
-        counters.rate_limited += costs["rate_limited"]
-        counters.refused += costs["refused_requests"]
         self._seconds_before = checkpoint.seconds
-        self.earlier = replace(report, counts=report.counts.copy(), seconds=checkpoint.seconds)
+        self.earlier = SyncReport(
+            object_type=report.object_type, counts=report.counts.copy(), seconds=checkpoint.seconds
+        )
+        for one in (report, self.earlier):
+            one.add_costs(checkpoint.costs)
         self._kept_parts = checkpoint.result_parts
         report.seconds = checkpoint.seconds
         self.timeline.resume(checkpoint.timeline)
@@ -348,7 +343,7 @@ class BatchUpdateRun:
 
     # --- the sync ----------------------------------------------------------------------------------------------
 
-    def _synced(self, mapping: RowMapping, intake: Intake, prepared: Iterable[Prepared]) -> Iterator[RowOutcome]:
+    def _synced(self, intake: Intake, prepared: Iterable[Prepared]) -> Iterator[RowOutcome]:
         options = self._options
         self._open_files()
         rows: Iterable[Sequence[Input | RowOutcome]] = (one.rows for one in prepared)
@@ -361,14 +356,14 @@ class BatchUpdateRun:
         dispatcher = self._client.dispatcher(
             transport,
             max_in_flight=options.max_in_flight,
-            counters=self._counters,
+            costs=self.report,
             daily_reserve=options.daily_quota_reserve,
             requests_per_10_seconds=options.requests_per_10_seconds,
         )
         self._progress = ProgressLog(log, self.report, self._client.pace, total_rows=sources.total_rows(self._rows))
         with _frozen_heap():
-            self._sync = Sync(
-                self._plan(mapping),
+            self._engine = Engine(
+                self._plan(),
                 rows,
                 dispatcher=dispatcher,
                 transport=transport,
@@ -377,9 +372,9 @@ class BatchUpdateRun:
                 before_rest=self._save_last_checkpoint,
             )
             if self._stopped:
-                self._sync.stop()
+                self._engine.stop()
             self._signals.holding = True
-            yield from self._folded(self._sync, intake)
+            yield from self._folded(self._engine, intake)
 
     def _open_files(self) -> None:
         self._try.look()
@@ -392,16 +387,16 @@ class BatchUpdateRun:
         folder = str(self._options.results_path)
         return ResultFiles(folder, self._name, self._try, earlier=earlier, storage=self._signals.storage)
 
-    def _folded(self, sync: Sync, intake: Intake) -> Iterator[RowOutcome]:
+    def _folded(self, engine: Engine, intake: Intake) -> Iterator[RowOutcome]:
         try:
-            for outcome in map(intake.complete, sync.run()):
+            for outcome in map(intake.complete, engine.run()):
                 self._note(outcome)
                 yield outcome
         except GeneratorExit:
             raise
         except BaseException:
             # raised by the sync itself, which has accounted for everything, or between two outcomes of it
-            for outcome in map(intake.complete, sync.wind_up()):
+            for outcome in map(intake.complete, engine.wind_up()):
                 self._note(outcome)
                 yield outcome
             raise
@@ -451,7 +446,7 @@ class BatchUpdateRun:
     def _save_checkpoint(self) -> None:
         if self._try.superseded or self._checkpoint_is_final:
             return
-        if self._checkpoints is None or self._sync is None or self._intake is None or not self._intake.digest.rows:
+        if self._checkpoints is None or self._engine is None or self._intake is None or not self._intake.digest.rows:
             return  # nothing has happened since the checkpoint that is there, if there is one
         self._note_costs()
         parts = self._files.close_part() if self._files is not None else ()
@@ -483,7 +478,7 @@ class BatchUpdateRun:
         given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
         self.columns = {column: name for column, name in given.items() if column in first.columns}
         if self._needs_account():
-            self.account = self._client.account_if_known(self._counters)
+            self.account = self._client.account_if_known(self.report)
         note_hook_lineage(self._lineage_context, self.account, self._object_type)
         return mapping
 
@@ -498,6 +493,13 @@ class BatchUpdateRun:
 
     def _checked_mapping(self, first: Chunk) -> RowMapping:
         self._definitions = self._read_definitions()
+        self._verb = VERBS[self._options.verb].for_sync(
+            self._options,
+            object_type=self._object_type,
+            id_property=self._spec.id_property,
+            api_version=self._client.api_version,
+            definitions=self._definitions or {},
+        )
         return compile_mapping(
             self._spec,
             # those of an earlier run's rows prove nothing: the settings may have changed since
@@ -506,21 +508,15 @@ class BatchUpdateRun:
             definitions=self._definitions,
             object_type=self._object_type,
             preflight=self._options.preflight,
-            looked_up=self._looks_up,
+            looked_up=self._verb.lookup is not None,
         )
-
-    @property
-    def _looks_up(self) -> bool:
-        """Whether records are read first, and then written by record id."""
-        by_email = self._spec.id_property == EMAIL and is_contacts(self._object_type)
-        return by_email or self._options.skip_unchanged == COMPARE_WITH_HUBSPOT
 
     def _read_definitions(self) -> dict[str, PropertyDefinition] | None:
         """HubSpot's definitions, which preflight and an id property need; ``None``: not read, empty: not allowed to."""
         if not self._options.preflight and self._spec.id_property is None:
             return None
         try:
-            return definitions_from_json(self._client.properties(self._object_type, self._counters))
+            return definitions_from_json(self._client.properties(self._object_type, self.report))
         except MissingScopesError as error:
             log.warning(
                 "The token may not read the property definitions of %s, so that columns and values are not checked "
@@ -530,37 +526,21 @@ class BatchUpdateRun:
             )
             return {}
 
-    def _plan(self, mapping: RowMapping) -> Plan:
-        def equal(name: str, ours: str, hubspots: str | None) -> bool:
-            return equal_values(ours, hubspots, mapping.definition(name))
-
-        id_property, version = self._spec.id_property, self._client.api_version
-        lookup = None
-        if self._looks_up:
-            lookup = Lookup(
-                object_type=self._object_type,
-                id_property=id_property,
-                api_version=version,
-                compare=self._options.skip_unchanged == COMPARE_WITH_HUBSPOT,
-                equal=equal,
-            )
+    def _plan(self) -> Plan:
         return Plan(
-            update=protocol.BatchUpdate(self._object_type, None if lookup else id_property, version),
-            equal=equal,
-            missing_ok=self._options.missing_ok,
-            clears=self._clears,
+            verb=self._verb,
             keeps_rows=self._options.results_path is not None,
             definitions=self._definitions,
             max_in_flight=self._options.max_in_flight,
             validate_only=self._options.validate_only,
-            lookup=lookup,
             # what a night with an outage leaves undone is found in its result files, to the last row
             reads_to_the_end=sources.total_rows(self._rows) is not None or self._options.results_path is not None,
         )
 
     def _log_start(self) -> None:
         log.info(
-            "Updating %s in HubSpot from %s: %s in column %r, %d %s",
+            "%s %s in HubSpot from %s: %s in column %r, %d %s",
+            VERBS[self._options.verb].doing,
             self._object_type,
             sources.describe(self._rows),
             f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
@@ -618,9 +598,7 @@ class BatchUpdateRun:
         error.args = (f"{error.args[0]}; it resets at {reset.isoformat(timespec='minutes')}",)
 
     def _note_costs(self) -> None:
-        report, counters = self.report, self._counters
-        report.requests, report.retries = counters.requests, counters.retries
-        report.rate_limited, report.refused_requests = counters.rate_limited, counters.refused
+        report = self.report
         report.duplicates = self._intake.duplicates.count if self._intake else 0
         report.completed_at = _now()
         report.seconds = self._seconds_before + time.monotonic() - self._started

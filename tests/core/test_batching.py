@@ -11,6 +11,29 @@ from hypothesis import strategies as st
 from airflow_provider_hubbatch.core.batching import Lanes
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS
+from airflow_provider_hubbatch.core.verbs.update import BatchUpdate
+
+UPDATE = BatchUpdate(object_type="contacts", api_version="2026-03")
+
+
+class Few(BatchUpdate):
+    """An operation of which so many inputs fit a request."""
+
+    def __init__(self, most_inputs: int) -> None:
+        super().__init__(object_type="contacts", api_version="2026-03")
+        object.__setattr__(self, "most_inputs", most_inputs)
+
+
+def taken_from(lanes: Lanes) -> list[Input]:
+    """The inputs of the next batch."""
+    batch = lanes.take()
+    return [] if batch is None else list(batch.inputs)
+
+
+def release(lanes: Lanes, item: Input) -> None:
+    """The input is settled; those behind it go, as they are."""
+    for step in lanes.release(item):
+        lanes.put_first(*step)
 
 
 def make(row: int, key: str) -> Input:
@@ -23,6 +46,7 @@ def make(row: int, key: str) -> Input:
 def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int], seed: int, most: int) -> None:
     """However taking, adding and releasing mix: no row twice, no record twice under way, each record in input order."""
     random, lanes = Random(seed), Lanes()
+    operations = [Few(most), Few(most)]
     waiting = [make(row, f"r{record}") for row, record in enumerate(records)]
     added = list(reversed(waiting))
     under_way: list[Input] = []
@@ -30,47 +54,82 @@ def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int
     while added or len(lanes) or under_way:
         action = random.choice("atr")
         if action == "a" and added:
-            lanes.add(added.pop())
+            lanes.add(random.choice(operations), added.pop())
         elif action == "t":
-            taken = lanes.take(most)
+            taken = taken_from(lanes)
             assert len(taken) <= most
             under_way += taken
             assert len({item.key for item in under_way}) == len(under_way)
             for item in taken:
                 order[item.key].append(item.row)
         elif action == "r" and under_way:
-            lanes.release(under_way.pop(random.randrange(len(under_way))))
+            release(lanes, under_way.pop(random.randrange(len(under_way))))
     assert sorted(row for rows in order.values() for row in rows) == list(range(len(records)))
     assert all(rows == sorted(rows) for rows in order.values())
     assert not any(lanes.has(item.key) for item in waiting)
 
 
-def test_lanes_take_no_more_than_hubspot_allows() -> None:
-    """A batch has at most 100 rows unless fewer are asked for."""
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 2**32))
+def test_lanes_wait_for_a_row_that_goes_on_under_another_key(records: list[int], seed: int) -> None:
+    """A row that is addressed otherwise after it was taken holds its old lane until it is settled, and the new one."""
+    random, lanes = Random(seed), Lanes()
+    for row, record in enumerate(records):
+        lanes.add(UPDATE, make(row, f"r{record}"))
+    settled: list[int] = []
+    moved: set[int] = set()
+    while len(lanes):
+        for item in taken_from(lanes):
+            assert item.row in moved or not any(
+                row not in settled for row in range(item.row) if records[row] == records[item.row]
+            )
+            if item.row not in moved and random.random() < 0.5:
+                moved.add(item.row)
+                lanes.keep(item)
+                lanes.add(UPDATE, item._replace(key=f"n{records[item.row]}"))
+            else:
+                settled.append(item.row)
+                release(lanes, item)
+    assert sorted(settled) == list(range(len(records)))
+    assert not any(lanes.has(f"{kind}{record}") for record in records for kind in "rn")
+
+
+def test_lanes_take_no_more_than_fit_a_request() -> None:
+    """A batch has as many rows as its operation allows, and those of one operation only; full ones come first."""
     lanes = Lanes()
-    for row in range(250):
-        lanes.add(make(row, str(row)))
-    assert [len(lanes.take()) for _ in range(4)] == [MAX_BATCH_INPUTS, 100, 50, 0]
+    many = Few(150)
+    for row in range(120):
+        lanes.add(many, make(row, str(row)))
+    for row in range(120, 370):
+        lanes.add(UPDATE, make(row, str(row)))
+    batches = [lanes.take() for _ in range(5)]
+    assert [(one.operation is many, len(one.inputs)) if one else None for one in batches] == [
+        (False, MAX_BATCH_INPUTS),
+        (False, 100),
+        (True, 120),
+        (False, 50),
+        None,
+    ]
 
 
 def test_lanes_count_what_waits() -> None:
-    """The length is what was not taken yet; ready is what may go now."""
+    """The length is what was not taken yet; there is a batch, if any of it may go now."""
     lanes = Lanes()
     for row in range(5):
-        lanes.add(make(row, "hot"))
-    lanes.add(make(5, "cold"))
-    assert (len(lanes), lanes.ready) == (6, 2)
-    first, _ = lanes.take()
-    assert (len(lanes), lanes.ready, lanes.has("hot")) == (4, 0, True)
-    lanes.release(first)
-    assert (len(lanes), lanes.ready) == (4, 1)
+        lanes.add(UPDATE, make(row, "hot"))
+    lanes.add(UPDATE, make(5, "cold"))
+    assert (len(lanes), lanes.has_batch(partial=True), lanes.has_batch(partial=False)) == (6, True, False)
+    first, _ = taken_from(lanes)
+    assert (len(lanes), lanes.has_batch(partial=True), lanes.has("hot")) == (4, False, True)
+    release(lanes, first)
+    assert (len(lanes), lanes.has_batch(partial=True)) == (4, True)
 
 
 def test_lanes_let_the_next_row_of_a_record_go_first() -> None:
     """A released record's next row goes before rows that came later, so that one record can't fall far behind."""
     lanes = Lanes()
     for row, key in enumerate(["hot", "hot", "a", "b"]):
-        lanes.add(make(row, key))
-    (first,) = lanes.take(1)
-    lanes.release(first)
-    assert [item.row for item in lanes.take()] == [1, 2, 3]
+        lanes.add(Few(1) if row == 0 else UPDATE, make(row, key))
+    (first,) = taken_from(lanes)
+    release(lanes, first)
+    assert [item.row for item in taken_from(lanes)] == [1, 2, 3]

@@ -18,7 +18,6 @@ from airflow_provider_hubbatch.core.checkpoint import (
     MAX_BYTES,
     Checkpoint,
     RowsDigest,
-    is_settled,
     settings_fingerprint,
 )
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
@@ -321,7 +320,8 @@ def test_gaps_without_end_are_too_large() -> None:
 
 def test_what_is_settled() -> None:
     """All but what the sync's end left open: a row that HubSpot never answered for isn't written over later ones."""
-    settled = {status for status in Status if is_settled(RowOutcome(0, 1, status))}
-    assert settled == set(Status) - {Status.UNKNOWN, Status.NOT_SENT}
-    assert is_settled(RowOutcome(0, 1, Status.UNKNOWN, category="NO_ANSWER"))
-    assert not is_settled(RowOutcome(0, 1, Status.NOT_SENT, category="VALIDATE_ONLY"))
+    settled = {status for status in Status if RowOutcome(0, 1, status).is_settled}
+    assert settled == set(Status) - {Status.NOT_SENT}
+    assert RowOutcome(0, 1, Status.UNKNOWN, category="NO_ANSWER").is_settled
+    assert not RowOutcome(0, 1, Status.UNKNOWN, cut_off=True).is_settled
+    assert not RowOutcome(0, 1, Status.NOT_SENT, category="VALIDATE_ONLY").is_settled

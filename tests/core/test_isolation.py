@@ -28,6 +28,7 @@ from airflow_provider_hubbatch.core.isolation import (
 )
 from airflow_provider_hubbatch.core.learned import REFUSALS_THAT_TELL, Learned
 from airflow_provider_hubbatch.core.model import Input
+from airflow_provider_hubbatch.core.reconcile import errors_of_named
 
 # As the sandbox has it: what is none of these options is refused in every row.
 PLANS = {"plan": PropertyDefinition(name="plan", type="enumeration", options=(Option("free"), Option("pro")))}
@@ -38,6 +39,12 @@ MODES = ["ids", "first id", "trace ids", "quotes", "quotes first", "property", "
 def make(row: int, value: str, name: str = "plan", **more: str) -> Input:
     """A row with one property that HubSpot may refuse; its row number is far from its id."""
     return Input(row, str(500_000 + row), str(500_000 + row), str(500_000 + row), {name: value, "city": "x", **more})
+
+
+def refused(group: Group, error: ErrorReply, learned: Learned, bad_share: float = 0.01) -> Isolation:
+    """The decision about a group of record ids that was refused with this error."""
+    named = errors_of_named(group.inputs, error, None)
+    return after_refusal(group, error, named=named, learned=learned, bad_share=bad_share)
 
 
 @dataclass
@@ -125,7 +132,7 @@ class Search:
         if error is None:
             self.learned.note_taken(group.inputs)
             return after_acceptance(group, learned=self.learned, bad_share=self.bad_rows.share)
-        return after_refusal(group, error, id_property=None, learned=self.learned, bad_share=self.bad_rows.share)
+        return refused(group, error, self.learned, self.bad_rows.share)
 
     def _check(self, group: Group) -> None:
         rows = [item.row for item in group.all_inputs]
@@ -250,7 +257,7 @@ def test_isolation_learns_a_property_that_does_not_exist_once() -> None:
     error = ErrorReply("VALIDATION_ERROR", "no", properties=(PropertyError("plam", "PROPERTY_DOESNT_EXIST", "no"),))
     learned = Learned()
     group = Group(tuple(make(row, "x", "plam" if row < 60 else "plan") for row in range(100)))
-    decision = after_refusal(group, error, id_property=None, learned=learned, bad_share=0.01)
+    decision = refused(group, error, learned)
     assert [item.row for item, _ in decision.rejected] == list(range(60))
     assert [item.row for one in decision.groups for item in one.all_inputs] == list(range(60, 100))
     assert learned.refusal_of(make(1_000, "anything", "plam")) is error
@@ -298,7 +305,7 @@ def test_isolation_of_a_conflict_spares_the_record_that_has_the_value() -> None:
     message = "Contact already exists. Existing ID: 500003"
     error = ErrorReply("CONFLICT", message, ids=frozenset({"500003"}))
     group = Group(tuple(make(row, str(row)) for row in range(10)))
-    decision = after_refusal(group, error, id_property=None, learned=Learned(), bad_share=0.01)
+    decision = refused(group, error, Learned())
     assert 3 not in [item.row for item, _ in decision.rejected]
 
 

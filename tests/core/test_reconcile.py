@@ -13,8 +13,8 @@ from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_r
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.reconcile import (
+    MatchedResults,
     ReadBackReading,
-    UpdateReading,
     errors_of_named,
     reconcile,
     reconcile_read_back,
@@ -43,7 +43,7 @@ def reply(body: Any) -> BatchReply:
     return parse_batch_reply(Reply(200, {}, orjson.dumps(body)))
 
 
-def read(body: Any, ids: list[str] = IDS, *, id_property: str | None = None) -> UpdateReading:
+def read(body: Any, ids: list[str] = IDS, *, id_property: str | None = None) -> MatchedResults:
     """What this reply says of these ids."""
     return reconcile(inputs_for(ids), reply(body), id_property=id_property)
 
@@ -53,12 +53,12 @@ def read_back(body: Any, ids: list[str] = IDS, *, id_property: str | None = None
     return reconcile_read_back(inputs_for(ids, **sent), reply(body), id_property=id_property, equal=equal)
 
 
-def confirmed(reading: UpdateReading) -> list[str]:
+def confirmed(reading: MatchedResults) -> list[str]:
     """The ids that were confirmed."""
     return [item.id for item, _ in reading.confirmed]
 
 
-def unsaid(reading: UpdateReading | ReadBackReading) -> list[str]:
+def unsaid(reading: MatchedResults | ReadBackReading) -> list[str]:
     """The ids that nothing was said about."""
     return [item.id for item in reading.unsaid]
 

@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from airflow_provider_hubbatch.client.dispatcher import Completion, Counters, Dispatcher
+from airflow_provider_hubbatch.client.dispatcher import Completion, Dispatcher
 from airflow_provider_hubbatch.client.pace import Pace
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.protocol import BatchUpdate, Reply, Request
-from airflow_provider_hubbatch.core.values import equal_values, order_key
+from airflow_provider_hubbatch.core.protocol import Reply, Request
+from airflow_provider_hubbatch.core.values import order_key
+from airflow_provider_hubbatch.core.verbs.update import BatchUpdate, Update
 from airflow_provider_hubbatch.core.verdicts import FailureKind, RetryPolicy
-from airflow_provider_hubbatch.sync.engine import Plan, Progress, Sync
+from airflow_provider_hubbatch.sync.engine import Engine, Plan, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from airflow_provider_hubbatch.core.lookup import BatchReadLookup
+    from airflow_provider_hubbatch.core.verbs.verb import Verb
 
 # What may happen to one request. Those of the first list are harmless: HubSpot or the way to it recovers, and every
 # row can still be written. After those of the second, what became of a row may stay unknown.
@@ -336,9 +341,9 @@ class Run:
     :param error: what it ended with.
     """
 
-    sync: Sync
+    sync: Engine
     simulation: Simulation
-    counters: Counters
+    costs: Costs
     dispatcher: Dispatcher
     outcomes: list[RowOutcome] = field(default_factory=list)
     error: BaseException | None = None
@@ -366,7 +371,7 @@ def make_run(
     chunk: int = 1_000,
     seed: int = 0,
     tick: Callable[[Progress], None] = lambda _: None,
-    id_property: str | None = None,
+    verb: Verb | None = None,
     max_in_flight: int = 16,
     policy: RetryPolicy | None = None,
     **plan: Any,
@@ -374,25 +379,46 @@ def make_run(
     """A sync of these rows, ready to be driven.
 
     :param chunk: rows that the source gives at once.
-    :param plan: further parameters of the plan.
+    :param verb: what is done with them; :func:`make_update` by default.
+    :param plan: parameters of the update that it is otherwise, and further ones of the plan.
     """
-    counters = Counters()
+    costs = Costs()
     dispatcher = Dispatcher(
         transport=simulation,
         pace=Pace(),
         random=Random(seed).random,
         max_in_flight=max_in_flight,
         policy=policy,
-        counters=counters,
+        costs=costs,
     )
-    made = Plan(
-        update=BatchUpdate("contacts", id_property),
-        equal=lambda _name, ours, hubspots: equal_values(ours, hubspots),
-        max_in_flight=max_in_flight,
-        **plan,
+    of_plan = {name: plan.pop(name) for name in [*plan] if name in Plan.__dataclass_fields__}
+    validate_only = of_plan.get("validate_only", False)
+    made = Plan(verb=verb or make_update(validate_only=validate_only, **plan), max_in_flight=max_in_flight, **of_plan)
+    sync = Engine(made, _chunks(rows, chunk), dispatcher=dispatcher, transport=simulation, tick=tick)
+    return Run(sync, simulation, costs, dispatcher)
+
+
+def make_update(
+    *,
+    id_property: str | None = None,
+    lookup: BatchReadLookup | None = None,
+    missing_ok: bool = False,
+    clears: bool = False,
+    validate_only: bool = False,
+) -> Update:
+    """The update of contacts; with a lookup that reads values, of what has changed."""
+    compares = lookup is not None and lookup.reads_values
+    version = "2026-03"
+    operation = BatchUpdate(object_type="contacts", api_version=version, id_property=id_property, clears=clears)
+    return Update(
+        object_type="contacts",
+        api_version=version,
+        operation=operation,
+        lookup=lookup,
+        missing_ok=missing_ok,
+        skip_unchanged=compares,
+        shows_changes=compares and validate_only,
     )
-    sync = Sync(made, _chunks(rows, chunk), dispatcher=dispatcher, transport=simulation, tick=tick)
-    return Run(sync, simulation, counters, dispatcher)
 
 
 def _chunks(rows: Iterable[Input | RowOutcome], chunk: int) -> Iterable[list[Input | RowOutcome]]:

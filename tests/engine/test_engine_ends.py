@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_hubbatch.client import dispatcher
 from airflow_provider_hubbatch.core import batching, isolation, lookup, reconcile
-from airflow_provider_hubbatch.core.lookup import Lookup
+from airflow_provider_hubbatch.core.lookup import BatchReadLookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
@@ -353,9 +353,7 @@ def test_engine_stops_early_though_lookups_find_records() -> None:
     """Every update is refused, while batch/read finds the records: that says nothing of updates, and the sync stops."""
     simulation = simulation_of(20_000, refuses=lambda _: True, tells="nothing")
     rows = [make_input(row, str(1_000 + row), plan=f"bad {row}") for row in range(20_000)]
-    found = Lookup(
-        object_type="contacts", id_property=None, api_version="2026-03", compare=True, equal=lambda *_: False
-    )
+    found = BatchReadLookup(object_type="contacts", id_property=None, api_version="2026-03", reads_values=True)
     run = make_run(simulation, rows, lookup=found).drive()
     assert isinstance(run.error, SystematicRefusalError)
     assert len(simulation.requests) < 200

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.sync import Sync
 
 STAGES = [{"value": value, "label": value.title()} for value in ("lead", "customer")]
 DEFINITIONS: list[dict[str, Any]] = [
@@ -137,7 +137,7 @@ class Store(dict[str, Any]):
         self.pop(key, None)
 
 
-def _stopped_at_row(run: BatchUpdateRun, row: int) -> None:
+def _stopped_at_row(run: Sync, row: int) -> None:
     for number, _ in enumerate(run):
         if number == row:
             run.stop()
@@ -148,7 +148,7 @@ def test_a_retry_keeps_what_an_earlier_try_told(monkeypatch: pytest.MonkeyPatch)
     store = Store()
     rows = [{"id": n, "lifecyclestage": "lead"} for n in range(1, 301)]
 
-    def start(hubspot: ScriptedHubSpot) -> BatchUpdateRun:
+    def start(hubspot: ScriptedHubSpot) -> Sync:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection())
         options = UpdateOptions(preflight=False, max_in_flight=1)
         return HubSpotHook().start_sync("contacts", rows, options, this_try=TaskTry(store=store))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
-    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.sync import Sync
 
 
 class DictStore:
@@ -59,7 +59,7 @@ class DictStore:
             raise RuntimeError(f"no {method} today")
 
 
-def sync(rows: Any, store: DictStore | None, **options: Any) -> BatchUpdateRun:
+def sync(rows: Any, store: DictStore | None, **options: Any) -> Sync:
     """A sync of contacts that has not begun, as the operator starts it."""
     options = {"max_in_flight": 2, **options}
     return HubSpotHook().start_sync(

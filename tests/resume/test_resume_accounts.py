@@ -12,7 +12,7 @@ from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SettingsError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from airflow_provider_hubbatch.sync.sync import Sync
 from tests.clients import impatient_client
 from tests.resume.resuming import DictStore, rows_of, stopped_after, sync, times_sent, updates, wrong_titles
 
@@ -166,7 +166,7 @@ def test_an_account_that_can_not_be_checked_is_not_written_to(
     monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection(portal_id=7))
     hubspot.faults.add(**fault, path=ACCOUNT, count=None)
     with pytest.raises(error) as caught:
-        BatchUpdateRun(impatient_client(), "contacts", rows_of(hubspot.objects("contacts")), UpdateOptions()).finish()
+        Sync(impatient_client(), "contacts", rows_of(hubspot.objects("contacts")), UpdateOptions()).finish()
     assert type(caught.value) is error
     assert updates(hubspot) == []
 

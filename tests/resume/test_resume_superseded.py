@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+    from airflow_provider_hubbatch.sync.sync import Sync
 
 ROWS = 2_000
 
@@ -62,7 +62,7 @@ class Refusing(DictStore):
         return default if self.given_up else super().get(key, default)
 
 
-def a_sync(rows: Any, store: DictStore, number: int, folder: Path, **options: Any) -> BatchUpdateRun:
+def a_sync(rows: Any, store: DictStore, number: int, folder: Path, **options: Any) -> Sync:
     """One try of one task, with result files and a state file in the folder."""
     options |= {"results_path": str(folder / "results"), "skip_unchanged": str(folder / "state"), "max_in_flight": 2}
     return HubSpotHook().start_sync(

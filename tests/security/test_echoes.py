@@ -17,7 +17,7 @@ from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.exceptions import AuthenticationError, HubSpotError, RequestRefusedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
-from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from airflow_provider_hubbatch.sync.sync import Sync
 from tests.clients import impatient_client
 from tests.raw_server import http_reply, serving
 
@@ -87,7 +87,7 @@ def test_echoes_of_a_server_that_repeats_all_it_was_sent(
         client = impatient_client(0.05)
         with pytest.raises(HubSpotError) as single:
             client.request("GET", "/crm/v3/owners")
-        run = BatchUpdateRun(client, "contacts", [{"id": "1", "city": "x"}], UpdateOptions(preflight=False))
+        run = Sync(client, "contacts", [{"id": "1", "city": "x"}], UpdateOptions(preflight=False))
         with pytest.raises(HubSpotError) as whole:
             run.finish().raise_for_rejected()
     assert proxy.requests

@@ -14,19 +14,19 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.client.dispatcher import Counters, Dispatcher, call
+from airflow_provider_hubbatch.client.dispatcher import Dispatcher, call
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, parsed_moment
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.error_reply import parse_error
-from airflow_provider_hubbatch.core.lookup import Lookup
+from airflow_provider_hubbatch.core.lookup import BatchReadLookup
 from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.redact import Redactor
-from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
 
@@ -157,13 +157,12 @@ class Hostile(Simulation):
         return super()._arrive(tag, request, kind, sent_at, rest)
 
 
-def lookup(*, by_email: bool) -> Lookup:
-    return Lookup(
+def lookup(*, by_email: bool) -> BatchReadLookup:
+    return BatchReadLookup(
         object_type="contacts",
         id_property="email" if by_email else None,
         api_version="2026-03",
-        compare=True,
-        equal=lambda _name, ours, hubspots: equal_values(ours, hubspots),
+        reads_values=True,
     )
 
 
@@ -215,7 +214,7 @@ def test_fuzz_every_row_has_one_outcome(
 def test_fuzz_a_single_request_ends(replies: list[Reply], body: bytes | None) -> None:
     """Any replies to one request: a reply, or an error of ours."""
     simulation = Hostile(replies, for_ever=True)
-    dispatcher = Dispatcher(transport=simulation, pace=Pace(), random=lambda: 0.5, max_in_flight=1, counters=Counters())
+    dispatcher = Dispatcher(transport=simulation, pace=Pace(), random=lambda: 0.5, max_in_flight=1, costs=Costs())
     try:
         reply = call(dispatcher, Request("GET" if body is None else "POST", "/x", body))
     except HubSpotError as error:

@@ -25,7 +25,7 @@ from airflow_provider_hubbatch.exceptions import (
 )
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
-from airflow_provider_hubbatch.sync.sync import BatchUpdateRun
+from airflow_provider_hubbatch.sync.sync import Sync
 from demo.airflow_home import airflow_environment
 from tests.clients import impatient_client
 
@@ -312,7 +312,7 @@ def test_secrecy_of_exceptions_and_unmasked_logs(
         rows = [{"id": one, "firstname": VALUE, "plan": BAD_VALUE if one == ids[0] else "pro"} for one in ids]
         client = impatient_client(0.2)
         with pytest.raises(kind) as caught:
-            BatchUpdateRun(client, "contacts", rows, UpdateOptions(preflight=False)).finish().raise_for_rejected()
+            Sync(client, "contacts", rows, UpdateOptions(preflight=False)).finish().raise_for_rejected()
     minted = client.redactor.secrets
     secrets = [*SECRETS, *minted]
     texts = texts_of(caught.value)

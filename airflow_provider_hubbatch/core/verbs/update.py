@@ -1,0 +1,209 @@
+"""Update: records that exist get new values, by record id or by a unique property; contacts by email after a lookup.
+
+``POST /crm/objects/{version}/{objectType}/batch/update``. Setting a value twice is harmless, so whatever a reply leaves
+open is read back, and sent once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.echo import not_taken
+from airflow_provider_hubbatch.core.keys import is_by_email
+from airflow_provider_hubbatch.core.lookup import BatchReadLookup, changed_properties, list_changes, resolved
+from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
+from airflow_provider_hubbatch.core.reconcile import (
+    MERGED_IDS_PROPERTY,
+    errors_of_named,
+    reconcile,
+    reconcile_read_back,
+)
+from airflow_provider_hubbatch.core.values import equal_values
+from airflow_provider_hubbatch.core.verbs.verb import Reading, Said, Settling, Verb, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
+    from airflow_provider_hubbatch.core.definitions import PropertyDefinition
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply
+    from airflow_provider_hubbatch.core.lookup import Found
+    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.protocol import Reply
+    from airflow_provider_hubbatch.core.verbs.verb import Step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatchUpdate:
+    """The operation: set properties of records that exist.
+
+    :param object_type: ``contacts``, ``2-1234567``, ``p1_pets``, ...
+    :param id_property: what the ids are values of, sent with every input; ``None``: record ids.
+    :param definitions: HubSpot's, by property, by which values are compared; what isn't there is compared as text.
+    :param clears: inputs may have empty values, which empty their property: each is counted.
+    """
+
+    object_type: str
+    api_version: str
+    id_property: str | None = None
+    definitions: Mapping[str, PropertyDefinition] = field(default_factory=dict)
+    clears: bool = False
+    most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+
+    def request(self, inputs: Sequence[Input]) -> Request:
+        """The request that updates these."""
+        entries = [
+            {"id": item.id, "objectWriteTraceId": item.trace_id, "properties": item.properties} for item in inputs
+        ]
+        if self.id_property is not None:
+            entries = [{**entry, "idProperty": self.id_property} for entry in entries]
+        path = batch_path(self.object_type, "update", self.api_version)
+        return Request("POST", path, encode({"inputs": entries}), repeatable=True)
+
+    def read(self, inputs: Sequence[Input], reply: Reply) -> Reading:
+        """Results name the records that were written."""
+        body = parse_batch_reply(reply)
+        found = reconcile(inputs, body, id_property=self.id_property)
+        return Reading(
+            said=_said(body) if not (found.confirmed or found.refused or found.strays) else Said.SOMETHING,
+            confirmed=[(item, self._updated(item, record, record)) for item, record in found.confirmed],
+            refused=found.refused,
+            unsaid=found.unsaid,
+            errors=found.errors,
+            strays={record.id: record for record in found.strays},
+        )
+
+    def errors_of_named(self, inputs: Sequence[Input], error: ErrorReply) -> list[tuple[Input, ErrorReply]]:
+        """The inputs that an error names by id, trace id or coordinates."""
+        return errors_of_named(inputs, error, self.id_property)
+
+    def read_back(self, inputs: Sequence[Input]) -> Request:
+        """The request that reads the records, with what was to be written."""
+        names = {name for item in inputs for name in item.properties}
+        wanted = (*sorted(names), MERGED_IDS_PROPERTY, *([self.id_property] if self.id_property else []))
+        read = BatchRead(self.object_type, wanted, self.id_property, self.api_version)
+        return read.request(item.id for item in inputs)
+
+    def settle(self, inputs: Sequence[Input], reply: Reply, strays: Mapping[str, Record]) -> Settling:
+        """A record that has the values was written; so was one that the update's reply names, whatever it has."""
+        body = parse_batch_reply(reply)
+        found = reconcile_read_back(inputs, body, id_property=self.id_property, equal=self.equal)
+        named = [(item, record) for item, record in found.differing if record.id in strays]
+        differing = tuple(item for item, record in found.differing if record.id not in strays)
+        in_parts = found.unsaid if found.strays and len(inputs) > 1 else ()
+        return Settling(
+            confirmed=[
+                (item, self._updated(item, strays.get(record.id, record), record))
+                for item, record in (*found.written, *named)
+            ],
+            ended=[(item, _merged(item, record, body)) for item, record in found.merged],
+            refused=found.refused,
+            unclear=differing if in_parts else differing + found.unsaid,
+            in_parts=in_parts,
+        )
+
+    def equal(self, name: str, ours: str, hubspots: str | None) -> bool:
+        """Whether a value as sent equals what HubSpot has of the property."""
+        return equal_values(ours, hubspots, self.definitions.get(name))
+
+    def _updated(self, item: Input, record: Record, shown: Record) -> RowOutcome:
+        """The outcome of a row that was written.
+
+        :param shown: the record as it is now.
+        """
+        missed = not_taken(item.properties, shown.properties, self.definitions.get)
+        outcome = RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at, not_taken=missed)
+        if not self.clears:
+            return outcome
+        emptied = (name for name, value in item.properties.items() if value == "" and name not in missed)
+        return outcome._replace(cleared=tuple(emptied))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update(Verb):
+    """The verb; where records are looked up first, its operation goes by record id.
+
+    :param skip_unchanged: leave out what HubSpot has already, as the lookup tells.
+    :param shows_changes: tell what would be changed, as far as the lookup tells.
+    """
+
+    name: ClassVar[str] = "update"
+    doing: ClassVar[str] = "Updating"
+    done: ClassVar[tuple[Status, ...]] = (Status.UPDATED,)
+
+    operation: BatchUpdate
+    skip_unchanged: bool = False
+    shows_changes: bool = False
+
+    @classmethod
+    def for_sync(
+        cls,
+        options: UpdateOptions,
+        *,
+        object_type: str,
+        id_property: str | None,
+        api_version: str,
+        definitions: Mapping[str, PropertyDefinition],
+    ) -> Update:
+        """The verb as a sync's options want it."""
+        compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
+        lookup = None
+        if compares or is_by_email(id_property, object_type):
+            lookup = BatchReadLookup(
+                object_type=object_type, api_version=api_version, id_property=id_property, reads_values=compares
+            )
+        operation = BatchUpdate(
+            object_type=object_type,
+            api_version=api_version,
+            id_property=None if lookup else id_property,
+            definitions=definitions,
+            clears=options.null_values == "clear",
+        )
+        return cls(
+            object_type=object_type,
+            api_version=api_version,
+            operation=operation,
+            lookup=lookup,
+            missing_ok=options.missing_ok,
+            skip_unchanged=compares,
+            shows_changes=compares and options.validate_only,
+        )
+
+    def after_lookup(self, item: Input, found: Found) -> Step:
+        """A record that is there is written by its record id; of one that isn't, by record id, the update tells."""
+        if found.record is None:
+            return Write(self.operation, item) if found.error is None else self.after_refusal(item, found.error)
+        properties: Mapping[str, Any] = item.properties
+        if self.skip_unchanged and not found.is_stale:
+            properties = changed_properties(item, found.record, self.operation.equal)
+        found_item = resolved(item, found.record, properties)
+        if properties:
+            return Write(self.operation, found_item)
+        changes = list_changes(item, found.record, ()) if self.shows_changes else None
+        return found_item.outcome(Status.UNCHANGED, updated_at=found.record.updated_at, changes=changes)
+
+    def would_write(self, item: Input) -> RowOutcome:
+        """Each change is shown, where the record has been looked up."""
+        outcome = Verb.would_write(self, item)
+        if item.record is None:
+            return outcome
+        changes = list_changes(item, item.record, item.properties) if self.shows_changes else None
+        return outcome._replace(updated_at=item.record.updated_at, changes=changes)
+
+
+def _said(reply: BatchReply) -> Said:
+    return Said.PENDING if reply.makes_sense and not reply.confirms else Said.NOTHING
+
+
+def _merged(item: Input, record: Record, reply: BatchReply) -> RowOutcome:
+    return item.outcome(
+        Status.REJECTED,
+        record_id=record.id,
+        category="OBJECT_MERGED",
+        message=f"the record was merged into {record.id}: write to that id instead",
+        correlation_id=reply.correlation_id,
+    )

@@ -1,0 +1,143 @@
+"""Looking up: inputs wait for their record to be read, and go on in the order in which they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_hubbatch.core.explain import fatal_error
+from airflow_provider_hubbatch.core.lookup import LookupQueue
+from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.core.values import order_key
+from airflow_provider_hubbatch.core.verdicts import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_hubbatch.client.dispatcher import Done
+    from airflow_provider_hubbatch.core.lookup import Found, Lookup, LookupBatch
+    from airflow_provider_hubbatch.core.model import Input
+    from airflow_provider_hubbatch.core.protocol import Reply, Request
+    from airflow_provider_hubbatch.core.verbs.verb import Step, Verb
+    from airflow_provider_hubbatch.core.verdicts import Final
+    from airflow_provider_hubbatch.sync.outbox import Outbox
+    from airflow_provider_hubbatch.sync.refusals import Refusals
+
+
+class Lookups:
+    """The stage of a sync that looks records up.
+
+    :param is_open: whether a row of this key waits to be written, or is under way.
+    :param take: carries out a row's next step.
+    """
+
+    def __init__(
+        self,
+        verb: Verb,
+        outbox: Outbox,
+        refusals: Refusals,
+        *,
+        is_open: Callable[[str], bool],
+        take: Callable[[Input, Step], None],
+    ) -> None:
+        self.outbox = outbox
+        self.refusals = refusals
+        self._verb = verb
+        self._is_open = is_open
+        self._take = take
+        self._queues: dict[Lookup, LookupQueue] = {}
+        self._sent = 0
+        # key -> how many lookups had been sent when it was written: what those read may be older
+        self._written: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """How many inputs are in here."""
+        return sum(map(len, self._queues.values()))
+
+    def add(self, lookup: Lookup, item: Input) -> None:
+        """Look an input up, after the others."""
+        queue = self._queues.get(lookup)
+        if queue is None:
+            queue = self._queues[lookup] = LookupQueue(lookup)
+        queue.add(item)
+
+    def has_batch(self, *, partial: bool) -> bool:
+        """Whether there are enough inputs for a request.
+
+        :param partial: fewer than fit one are enough: no input can join them any more.
+        """
+        return any(queue.unread >= (1 if partial else lookup.most_inputs) for lookup, queue in self._queues.items())
+
+    def next_batch(self) -> LookupJob | None:
+        """The next inputs to look up, of the queue that has most."""
+        queue = max(self._queues.values(), key=lambda one: one.unread, default=None)
+        if queue is None or not queue.unread:
+            return None
+        job = LookupJob(self, queue, queue.take(self._sent))
+        self._sent += 1
+        return job
+
+    def note_written(self, key: str) -> None:
+        """A record has been written: what is being read of it may be older."""
+        if self._queues:
+            self._written[key] = self._sent
+
+    def take_answered(self, queue: LookupQueue) -> None:
+        """Go on with the inputs whose record is known, as far as no earlier one waits."""
+        for item, found, batch in queue.ready():
+            key = order_key(found.record.id) if found.record is not None else item.key
+            if self._is_open(key) or self._written.get(key, 0) > batch.number:
+                found = replace(found, is_stale=True)  # noqa: PLW2901 - the same, known better
+            step = self._verb.after_lookup(item, found)
+            if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
+                self.refusals.note_bad()
+            self._take(item, step)
+        oldest = min((one.oldest for one in self._queues.values() if one.oldest is not None), default=self._sent)
+        self._written = {key: sent for key, sent in self._written.items() if sent > oldest}
+
+
+@dataclass(frozen=True, slots=True)
+class LookupJob:
+    """Some inputs whose records are read."""
+
+    stage: Lookups
+    queue: LookupQueue
+    batch: LookupBatch
+    reads: ClassVar[bool] = True
+    is_suspected: ClassVar[bool] = False
+    settles: ClassVar[bool] = False
+
+    def request(self) -> Request:
+        """The lookup's."""
+        return self.queue.lookup.request(self.batch.asked)
+
+    def unanswered(self, *, maybe_applied: bool) -> None:
+        """Reading leaves everything as it is."""
+
+    def answered(self, reply: Reply) -> None:
+        """Go on with what was found; ask once more for what the reply leaves out."""
+        found = self.queue.lookup.read(self.batch.asked, reply, repeated=self.batch.repeated)
+        if any(one is not None and one.record is not None for one in found):
+            self.stage.refusals.lookup_answered()
+        self._take(found)
+
+    def failed(self, done: Done, verdict: Final) -> None:
+        """That there are no such records is an answer; any other refusal is split, to see what it is about."""
+        if not isinstance(verdict, Refused):
+            self.stage.outbox.end(fatal_error(verdict, done.error))
+            return
+        lookup = self.queue.lookup
+        self.stage.refusals.count_request()
+        if done.error.is_about_absence:
+            self._take(lookup.read_absence(self.batch.asked, done.error, repeated=self.batch.repeated))
+            return
+        split = self.stage.refusals.lookup_refused(done.error, lookup.id_property)
+        if self.stage.outbox.ending is None:
+            parts = self.queue.refuse(self.batch, done.error, split=split)
+            self.stage.outbox.add(*[replace(self, batch=part) for part in parts])
+            self.stage.take_answered(self.queue)
+
+    def _take(self, found: list[Found | None]) -> None:
+        if self.queue.answer(self.batch, found):
+            self.stage.outbox.add(self)
+        self.stage.take_answered(self.queue)
