@@ -312,7 +312,7 @@ def test_rendered_fields_show_what_the_rows_are(run_dag: RunDag, sandbox: HubSpo
     assert "2 rows (list of dicts)" in fields["dicts"]["rows"]
     assert "DataFrame of 2 rows x 2 columns" in fields["frames"]["rows"]
     assert "LazyXComSequence" in fields["lazy"]["rows"]
-    assert "1 rows (list of dicts)" in fields["literal"]["rows"]
+    assert "1 row (list of dicts)" in fields["literal"]["rows"]
     assert fields["dicts"]["object_type"] == "contacts"
     assert _as_mapping(fields["dicts"]["properties"]) == {"city": "city"}
 

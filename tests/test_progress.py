@@ -40,4 +40,4 @@ def test_without_a_total_it_says_what_is_done(resumed: int) -> None:
 
 def test_nothing_settled_yet_is_no_division() -> None:
     """At the very start there is no pace."""
-    assert line(settled=0, seconds=0).startswith("0 of 10,000 rows (0 %), 0 rows/s; ")
+    assert line(settled=0, seconds=0).startswith("0 of 10,000 rows (0 %); ")

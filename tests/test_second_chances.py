@@ -101,11 +101,11 @@ def test_earlier_rows_take_effect_before_today_s(hubspot: HubSpotSandbox, tmp_pa
 def test_min_rows_does_not_count_rows_that_are_sent_again(hubspot: HubSpotSandbox, tmp_path: Path) -> None:
     """An empty extract is noticed however much an earlier run left, before the first request if its length is known."""
     update([{"id": "999999999", "city": "Ghent"}], tmp_path / "1")
-    with pytest.raises(SyncFailedError, match="only 1 rows came, and min_rows=2"):
+    with pytest.raises(SyncFailedError, match="only 1 row came, and min_rows=2"):
         update([RejectedRows(str(tmp_path), latest=True), [{"id": "1", "city": "x"}]], tmp_path / "2", min_rows=2)
     assert not (tmp_path / "2").exists()
     today = iter([{"id": "1", "city": "x"}])
-    with pytest.raises(SyncFailedError, match="only 1 rows came, and min_rows=2"):
+    with pytest.raises(SyncFailedError, match="only 1 row came, and min_rows=2"):
         update([RejectedRows(str(tmp_path), latest=True), today], tmp_path / "2", min_rows=2)
     assert [one["status"] for one in outcomes_in(tmp_path / "2")] == ["rejected", "updated"]
 
@@ -117,7 +117,7 @@ def test_settings_may_change_between_runs(hubspot: HubSpotSandbox, tmp_path: Pat
     both = [RejectedRows(str(tmp_path / "1")), [{"id": "1", "city": "Ypres", "jobtitle": "CEO"}]]
     assert update(both, tmp_path / "2", properties=["city", "jobtitle"])["updated"] == 3
     assert hubspot.objects("contacts")["1"]["properties"]["jobtitle"] == "CEO"
-    with pytest.raises(SettingsError, match="'jobtitle', which the rows don't have"):
+    with pytest.raises(SettingsError, match="'jobtitle', which the first rows don't have"):
         update([RejectedRows(str(tmp_path / "1")), [{"id": "1", "city": "x"}]], tmp_path / "3", properties=["jobtitle"])
 
 

@@ -20,6 +20,7 @@ from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
 from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_usage
+from airflow_provider_hubbatch.core.explain import unknown_object_type
 from airflow_provider_hubbatch.core.rate_limit import Cap
 from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.exceptions import (
@@ -126,6 +127,7 @@ class HubSpotClient:
             costs=costs,
             daily_reserve=daily_reserve,
             cap=None if requests_per_10_seconds is None else Cap(requests_per_10_seconds),
+            connection=self.settings.conn_id,
         )
 
     def authorization(self) -> str:
@@ -197,18 +199,26 @@ class HubSpotClient:
         try:
             reply = self.request("GET", path, costs=costs)
         except RequestRefusedError as error:
-            if error.status in (400, 404):
-                raise SettingsError(
-                    f"object_type {object_type!r} is unknown to this HubSpot account: {error}",
-                    correlation_id=error.correlation_id,
-                ) from error
-            raise
+            wrong = self._wrong_path(error, object_type)
+            if wrong is None:
+                raise
+            raise wrong from error
         results = reply.get("results") if isinstance(reply, dict) else None
         if not isinstance(results, list):
             raise UnavailableError(
                 f"HubSpot answered with something else than the property definitions of {object_type}"
             )
         return [entry for entry in results if isinstance(entry, dict)]
+
+    def _wrong_path(self, error: RequestRefusedError, object_type: str) -> SettingsError | None:
+        """The setting in a path that HubSpot doesn't know, if it is one."""
+        if error.status == 404 and "object type" not in (error.hubspot_message or ""):  # noqa: PLR2004 - HTTP's own
+            return SettingsError(
+                f"HubSpot has no API version {self.api_version!r}, which connection {self.settings.conn_id!r} names in "
+                f"its extra (api_version). Leave it out for {protocol.DEFAULT_API_VERSION}",
+                correlation_id=error.correlation_id,
+            )
+        return unknown_object_type(object_type, error.correlation_id) if error.status in (400, 404) else None
 
     def account(self, costs: Costs | None = None) -> dict[str, Any]:
         """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ...

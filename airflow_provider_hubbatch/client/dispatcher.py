@@ -133,6 +133,7 @@ class Dispatcher:
         down, nothing new is started.
     :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.
     :param cap: instead of the connection's.
+    :param connection: what errors call the connection.
     """
 
     def __init__(
@@ -146,7 +147,9 @@ class Dispatcher:
         costs: Costs | None = None,
         daily_reserve: float | None = None,
         cap: Cap | None = None,
+        connection: str = "",
     ) -> None:
+        self._connection = connection
         self.daily_reserve = daily_reserve
         self.costs = costs or Costs()
         self.pace = pace
@@ -323,6 +326,8 @@ class Dispatcher:
             self._delay(call, decision.after_seconds)
             self._note_failure(completion.ended_at, failure)
             return None
+        if isinstance(decision, verdicts.Stop):
+            decision = replace(decision, connection=self._connection)
         if isinstance(decision, verdicts.Refused):
             self._note_answer(completion.ended_at)
         return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_hubbatch.core import verdicts
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER
 from airflow_provider_hubbatch.core.isolation import reason_of
+from airflow_provider_hubbatch.core.properties import did_you_mean, nearest
+from airflow_provider_hubbatch.core.protocol import STANDARD_OBJECT_TYPES
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
@@ -35,14 +37,14 @@ def fatal_error(verdict: verdicts.Final, error: ErrorReply) -> HubSpotError:
     match verdict:
         case verdicts.Stop(kind=verdicts.StopKind.ACCESS) if error.status == 401:  # noqa: PLR2004 - HTTP's own
             return AuthenticationError(
-                f"HubSpot doesn't accept the access token: {verdict.reason}. Put a valid one into the connection's "
-                "password: that of a service key or private app, not an API key (with OAuth: install the app again)",
+                f"HubSpot doesn't accept the access token{_of(verdict)}: {verdict.reason}. Put a valid one into the "
+                "connection's password: that of a service key or private app (with OAuth: install the app again)",
                 correlation_id=correlation_id,
             )
         case verdicts.Stop(kind=verdicts.StopKind.ACCESS):
             wanted = f"the scopes {', '.join(error.scopes)}" if error.scopes else "the scopes that this needs"
             return MissingScopesError(
-                f"HubSpot forbids this to the access token: {verdict.reason}. Give its app {wanted}",
+                f"HubSpot forbids this to the access token{_of(verdict)}: {verdict.reason}. Give its app {wanted}",
                 scopes=error.scopes,
                 correlation_id=correlation_id,
             )
@@ -76,6 +78,10 @@ def fatal_error(verdict: verdicts.Final, error: ErrorReply) -> HubSpotError:
             )
 
 
+def _of(verdict: verdicts.Stop) -> str:
+    return f" of connection {verdict.connection!r}" if verdict.connection else ""
+
+
 def _problems(error: ErrorReply) -> str:
     """``; INVALID_OPTION of 'industry'``: what an error says of properties, without the values."""
     found = dict.fromkeys((one.code or "refused", one.name) for one in error.properties)
@@ -100,10 +106,7 @@ def settings_error(error: ErrorReply, object_type: str, id_property: str | None)
     # the beginning only: further on, words may be a row's
     message = error.message.lower()
     if message.startswith("unable to infer object type"):
-        return SettingsError(
-            f"object_type {object_type!r} is unknown to this HubSpot account",
-            correlation_id=error.correlation_id,
-        )
+        return unknown_object_type(object_type, error.correlation_id)
     if _NON_UNIQUE.match(message) and id_property is not None:
         return SettingsError(
             f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
@@ -111,6 +114,16 @@ def settings_error(error: ErrorReply, object_type: str, id_property: str | None)
             correlation_id=error.correlation_id,
         )
     return None
+
+
+def unknown_object_type(object_type: str, correlation_id: str | None) -> SettingsError:
+    """The account has no such objects; with the name that was probably meant."""
+    near = did_you_mean(nearest(object_type, STANDARD_OBJECT_TYPES))
+    return SettingsError(
+        f"object_type {object_type!r} is unknown to this HubSpot account"
+        f"{near or '. Give a name such as contacts, or the id of a custom object such as 2-1234567'}",
+        correlation_id=correlation_id,
+    )
 
 
 _NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")

@@ -37,13 +37,17 @@ if TYPE_CHECKING:
 _MOST_CONVERTERS: Final = 2_000
 
 
-def _raise_for(problems: Sequence[str], about: str) -> None:
+# Rows bring columns that nobody asked for: what to do about those that HubSpot has no property for.
+_SAY_WHICH: Final = "To write some of the columns only, give properties=[...] or {column: property}"
+
+
+def _raise_for(problems: Sequence[str], advice: str = "") -> None:
+    if len(problems) == 1:
+        sentences = [problems[0], *([advice] if advice else []), "Nothing was sent"]
+        raise SettingsError(" ".join(one if one.endswith("?") else f"{one}." for one in sentences).rstrip("."))
     if problems:
-        raise SettingsError(f"{about}: " + "; ".join(problems) if len(problems) == 1 else _listed(problems, about))
-
-
-def _listed(problems: Sequence[str], about: str) -> str:
-    return "\n- ".join([f"{about}: {len(problems)} problems, nothing was sent", *problems])
+        heading = f"{len(problems)} problems, nothing was sent{f'. {advice}' if advice else ''}"
+        raise SettingsError("\n- ".join([heading, *problems]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,9 @@ class MappingSpec:
         if id_property is not None and not is_name(id_property):
             problems.append(f"id_property must be a property's name or None, not {describe_name(id_property)}")
         if null_values not in get_args(NullValues):
-            problems.append("null_values must be 'skip' or 'clear'")
+            problems.append(f"null_values={null_values!r}: give 'skip' or 'clear'")
         problems += _properties_problems(properties)
-        _raise_for(problems, "The settings are wrong")
+        _raise_for(problems)
         columns = None if properties is None else dict(_given_pairs(properties))
         return cls(id_column, id_property, columns, null_values, id_use)
 
@@ -126,7 +130,7 @@ def _properties_problems(properties: Any) -> Iterator[str]:
     if properties is None:
         return
     if not isinstance(properties, (list, tuple, Mapping)):
-        yield f"properties must be a list of columns or a dict of column: property, not a {type(properties).__name__}"
+        yield f"properties must be a list of columns or a dict {{column: property}}, not a {type(properties).__name__}"
         return
     if not properties:
         yield "properties is empty: name a column to write, or leave it out to write every column"
@@ -179,7 +183,7 @@ def compile_mapping(
     )
     mapping = RowMapping(spec, properties)
     if chunk_columns is None:
-        _raise_for(list(properties.id_problems(spec.id_property)), "The settings are wrong")
+        _raise_for(list(properties.id_problems(spec.id_property)))
     else:
         mapping.check_columns(chunk_columns, complete=complete)
     return mapping
@@ -195,13 +199,14 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
             yield column, spec.properties[column]
 
 
-def _column_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]:
+def _column_problems(spec: MappingSpec, columns: Sequence[Any], *, complete: bool) -> Iterator[str]:
     names = _texts(columns)
+    rows = "rows" if complete else "first rows"
     for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
         if wanted is not None and wanted not in names:
             quoted = ", ".join(names[:NAMES_QUOTED]) + (", ..." if len(names) > NAMES_QUOTED else "")
             yield (
-                f"{setting} names the column {wanted!r}, which the rows don't have "
+                f"{setting} names the column {wanted!r}, which the {rows} don't have "
                 f"(they have: {quoted or 'none'}){did_you_mean(nearest(wanted, names))}"
             )
 
@@ -232,7 +237,7 @@ class RowMapping:
         :raises SettingsError: one, that lists every problem.
         """
         spec, properties = self.spec, self._properties
-        problems = list(_column_problems(spec, columns))
+        problems, advice = list(_column_problems(spec, columns, complete=complete)), ""
         problems += properties.id_problems(spec.id_property)
         pairs = list(_pairs(spec, columns))
         has_id = spec.id_column is None or spec.id_column in columns
@@ -241,11 +246,12 @@ class RowMapping:
             refusal = properties.refusal(column, name)
             if refusal is not None and (meant_as_id is None or column != meant_as_id):
                 problems.append(refusal.reason)
+                if spec.properties is None and refusal.category == "PROPERTY_DOESNT_EXIST":
+                    advice = _SAY_WHICH
         if not pairs and not problems and not spec.may_write_nothing:
             named = f" beside the column {spec.id_column!r}, which names the record" if spec.id_column else ""
             problems.append(f"there is nothing to write{named}")
-        rows = "The rows" if complete else "The first rows"
-        _raise_for(problems, f"{rows} don't fit {properties.object_type}")
+        _raise_for(problems, advice)
         self.names = tuple(name for _, name in pairs)
         self.is_checked = True
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY
+from airflow_provider_hubbatch.core.mapping import MappingSpec
 from airflow_provider_hubbatch.core.sync_report import check_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
 
@@ -112,6 +114,19 @@ class UpdateOptions(SyncOptions):
         self._check_paths("skip_unchanged")
         self._check_skip_unchanged()
         self._check_flags("missing_ok")
+
+    @property
+    def mapping(self) -> MappingSpec:
+        """What the rows' columns are, checked.
+
+        :raises SettingsError: naming each option that is wrong.
+        """
+        return MappingSpec.checked(
+            id_column=self.id_column,
+            id_property=None if self.id_property == RECORD_ID_PROPERTY else self.id_property,
+            properties=self.properties,
+            null_values=self.null_values,
+        )
 
     def _check_skip_unchanged(self) -> None:
         """A word that is no path is a slip of the pen: it would become a file in the working directory."""

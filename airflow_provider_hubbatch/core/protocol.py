@@ -25,6 +25,13 @@ MAX_BATCH_INPUTS = 100
 # HubSpot's limit of a request's size is unknown; many gateways refuse bodies above 10 MB.
 MAX_REQUEST_BYTES = 8_000_000
 
+# The objects that every account may have, by the names of their paths (HubSpot: "CRM, understanding object types")
+STANDARD_OBJECT_TYPES = (
+    *("contacts", "companies", "deals", "tickets", "products", "line_items", "quotes", "leads", "orders", "carts"),
+    *("invoices", "subscriptions", "payments", "appointments", "courses", "listings", "services", "goals", "users"),
+    *("calls", "emails", "meetings", "notes", "tasks", "communications", "postal_mail", "feedback_submissions"),
+)
+
 # Names of object types as HubSpot has them: contacts, 0-1, 2-1234567, p1_pets. Nothing else may become a path.
 _OBJECT_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,200}")

@@ -214,7 +214,7 @@ def _number_rule(subject: str, null: str | None) -> Rule:
         str: _nullable_text(scalars.normalize_number, null),
         bool: lambda value: "1" if value else "0",
     }
-    return Rule(subject, "INVALID_INTEGER", "a number: digits and one point, no thousands separator", by_type)
+    return Rule(subject, "INVALID_NUMBER", "a number: digits and one point, no thousands separator", by_type)
 
 
 def _bool_rule(definition: PropertyDefinition | None, subject: str, null: str | None) -> Rule:

@@ -143,6 +143,7 @@ class SyncReport(Costs):
 
     def _failure(self, failed: int, max_rejected: float) -> str:
         """What happened and what to do come first: a log's page shows the beginning of a line."""
+        rows = "row" if self.rows == 1 else "rows"
         was, them = ("was", "it") if failed == 1 else ("were", "them")
         place = self.results_path or "XCom 'rejected'"
         first = f" (the first {MAX_KEPT_OUTCOMES:,})" if failed > MAX_KEPT_OUTCOMES and not self.results_path else ""
@@ -150,7 +151,7 @@ class SyncReport(Costs):
         rest = f" Of the other rows: {', '.join(others)}." if others else ""
         why = "; ".join(first_reasons(self.reasons(), _REASONS_NAMED))
         return (
-            f"{failed:,} of {self.rows:,} rows {was} not written, more than max_rejected={max_rejected} allows. "
+            f"{failed:,} of {self.rows:,} {rows} {was} not written, more than max_rejected={max_rejected} allows. "
             f"Fix {them} and run again: see {place}{first}.{rest} Why: {why}{self._quoted_correlation()}"
         )
 

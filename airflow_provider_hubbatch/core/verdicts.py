@@ -8,7 +8,7 @@ of it clamped, and bounded by attempts and by time. HubSpot's own list of status
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -107,11 +107,13 @@ class Stop:
     :param kind: why.
     :param reason: a sentence for the error.
     :param after_seconds: how long HubSpot asked to be left alone, where it did.
+    :param connection: whose token it is, where that is known.
     """
 
     kind: StopKind
     reason: str
     after_seconds: float | None = None
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ SECONDLY_SECONDS = 1.1
 # No burst window lasts 100 s, so a 429 that names more means milliseconds.
 _MILLISECONDS_FROM = 100.0
 
-_ACCESS = frozenset({401, 403})
+_UNAUTHORIZED = 401
+_ACCESS = frozenset({_UNAUTHORIZED, 403})
 _FIREWALL = (
     "a firewall or a proxy answered, and not HubSpot's API. Check the connection's host and proxies, and whether rows "
     "hold HTML or code that a firewall takes for an attack"
@@ -269,7 +272,9 @@ def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:
     if status in _ACCESS and failure.error.message == NOT_JSON:
         return Stop(StopKind.SETTINGS, f"{describe(failure)}: {_FIREWALL}")
     if status in _ACCESS:
-        return Stop(StopKind.ACCESS, describe(failure))
+        # of a token that it never knew, HubSpot says that it expired 20,000 days ago
+        told = replace(failure, quotable=False) if status == _UNAUTHORIZED else failure
+        return Stop(StopKind.ACCESS, describe(told))
     if status == _TOO_MANY:
         daily = limit_of(failure) == "DAILY"
         return Stop(StopKind.DAILY_QUOTA, describe(failure)) if daily else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, SyncOptions
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, UpdateOptions
 from airflow_provider_hubbatch.core.sync_report import WRITTEN
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, SyncLink, record_address
@@ -56,7 +56,7 @@ class HubSpotBatchOperator(BaseOperator):
     :raises SettingsError: a parameter that isn't templated has a value that it can't have.
     """
 
-    options_class: ClassVar[type[SyncOptions]]
+    options_class: ClassVar[type[UpdateOptions]]
     """What the verb's options are; each is an attribute of the operator."""
 
     template_fields: Sequence[str] = ("object_type", "rows", "results_path", "hubspot_conn_id")
@@ -102,11 +102,17 @@ class HubSpotBatchOperator(BaseOperator):
     def _options(self, *, templated: bool = True) -> Any:
         """The verb's options, checked.
 
-        :param templated: ``False``: those that Airflow renders later keep their defaults.
+        :param templated: ``False``: before templates are rendered: what they stand for keeps its default.
         :raises SettingsError: naming the one that is wrong.
         """
-        names = {one.name for one in fields(self.options_class)} - set(() if templated else self.template_fields)
-        return self.options_class(**{name: getattr(self, name) for name in names})
+        given = {one.name: getattr(self, one.name) for one in fields(self.options_class)}
+        if templated:
+            return self.options_class(**given)
+        known = {n: value for n, value in given.items() if n not in self.template_fields or _is_literal(value)}
+        options = self.options_class(**known)
+        if known.keys() == given.keys():
+            options.mapping  # noqa: B018 - checks what the columns are
+        return options
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the sync.
@@ -255,6 +261,17 @@ class HubSpotBatchOperator(BaseOperator):
         super()._do_render_template_fields(parent, *args, **kwargs)
         if parent is self and not isinstance(self.rows, _RenderedRows):
             self.rows = _RenderedRows(self.rows)
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether a setting is what it will be when the task runs: no template, and no other task's output."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_literal, value))
+    if isinstance(value, dict):
+        return all(map(_is_literal, (*value, *value.values())))
+    return value is None or isinstance(value, (bool, int, float))
 
 
 class _RenderedRows:

@@ -117,7 +117,7 @@ def describe(rows: Any) -> str:
     if is_path(rows):
         return repr(FileRows(rows))
     if memory.is_frame(rows):
-        return f"DataFrame of {len(rows):,} rows x {len(rows.columns):,} columns"
+        return f"DataFrame of {_counted(len(rows), 'row')} x {_counted(len(rows.columns), 'column')}"
     kind = type(rows).__name__
     if isinstance(rows, (list, tuple)):
         if rows and all(isinstance(item, DescribedRows) for item in rows):
@@ -126,7 +126,11 @@ def describe(rows: Any) -> str:
         if any(isinstance(item, FileRows) or is_path(item) for item in rows[:1]):
             return kind  # to count them means to open them
     count = total_rows(rows)
-    return kind if count is None else f"{count:,} rows ({kind})"
+    return kind if count is None else f"{_counted(count, 'row')} ({kind})"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _read(rows: Any, how: _Reading) -> Generator[Chunk]:

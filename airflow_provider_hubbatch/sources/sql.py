@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,34 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
 from airflow_provider_hubbatch.core.model import Chunk
-from airflow_provider_hubbatch.exceptions import SettingsError
+from airflow_provider_hubbatch.exceptions import HubSpotError, SettingsError
 from airflow_provider_hubbatch.sources import memory
 from airflow_provider_hubbatch.sources.columns import check_names, choose_columns
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sources.described import SqlRows
 
+log = logging.getLogger(__name__)
+
 # The name of a server-side cursor; each is alone in its connection.
 CURSOR_NAME = "airflow_provider_hubbatch"
+
+
+# The providers of SQL databases that aren't called as their connection type is
+_PROVIDERS = {
+    "athena": "amazon",
+    "drill": "apache-drill",
+    "druid": "apache-druid",
+    "gcpbigquery": "google",
+    "gcpcloudsqldb": "google",
+    "google_cloud_platform": "google",
+    "hive_cli": "apache-hive",
+    "hiveserver2": "apache-hive",
+    "impala": "apache-impala",
+    "mssql": "microsoft-mssql",
+    "pinot": "apache-pinot",
+    "redshift": "amazon",
+}
 
 
 def read_query(source: SqlRows, chunk_rows: int, columns: Sequence[str] | None) -> Generator[Chunk]:
@@ -29,8 +49,8 @@ def read_query(source: SqlRows, chunk_rows: int, columns: Sequence[str] | None) 
     :raises SettingsError: no such connection, one that is no database, or a statement whose result is no table with
         distinct column names. What the database itself says is raised as its driver raises it.
     """
-    sql = _statement(source)
-    with closing(_hook(source.conn_id).get_conn()) as connection, _cursor(connection) as cursor:
+    sql, hook = _statement(source), _hook(source.conn_id)
+    with _named(source), closing(hook.get_conn()) as connection, _cursor(connection) as cursor:
         cursor.arraysize = source.chunk_rows
         # without parameters a % in the query means itself
         cursor.execute(*((sql, source.parameters) if source.parameters else (sql,)))
@@ -67,12 +87,17 @@ def _hook(conn_id: str) -> Any:
     try:
         connection: Any = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
-        raise SettingsError(f"SqlRows: Airflow has no connection {conn_id!r}.") from error
+        raise SettingsError(
+            f"SqlRows: Airflow has no connection {conn_id!r}. Add it in Airflow, or correct conn_id."
+        ) from error
     try:
         hook = connection.get_hook()
     except (AirflowException, ImportError) as error:
+        kind = connection.conn_type
+        package = f"apache-airflow-providers-{_PROVIDERS.get(kind, str(kind).replace('_', '-'))}"
         raise SettingsError(
-            f"SqlRows: nothing installed here handles connection {conn_id!r} of type {connection.conn_type!r}: {error}"
+            f"SqlRows: the provider for connection {conn_id!r} of type {kind!r} isn't installed on this worker: "
+            f"pip install {package}"
         ) from error
     # by name: whoever has a DB-API hook has the module, and whoever hasn't need not
     if not memory.is_instance(hook, "airflow.providers.common.sql.hooks.sql", "DbApiHook"):
@@ -81,6 +106,19 @@ def _hook(conn_id: str) -> Any:
             "is no hook for a SQL database (a DbApiHook)."
         )
     return hook
+
+
+@contextmanager
+def _named(source: SqlRows) -> Iterator[None]:
+    """Say which query it was that the database fails: the error itself stays the driver's, and as worth a retry."""
+    try:
+        yield
+    except (HubSpotError, GeneratorExit):
+        raise
+    except Exception as error:
+        log.error("%s failed: %s", source, type(error).__name__)  # noqa: TRY400 - it is raised
+        error.add_note(f"in {source}, of the connection {source.conn_id!r}")
+        raise
 
 
 @contextmanager

@@ -67,7 +67,8 @@ class ProgressLog:
         parts = [f"{done:,} rows"]
         if self._total_rows:
             parts = [f"{done:,} of {self._total_rows:,} rows ({100 * done / self._total_rows:.0f} %)"]
-        parts.append(f"{rate:,.0f} rows/s")
+        if round(rate) > 0:
+            parts.append(f"{rate:,.0f} rows/s")
         if self._total_rows and rate > 0 and progress.stalled is None:
             parts.append(f"about {duration((self._total_rows - done) / rate)} left")
         costs = progress.costs
@@ -87,13 +88,16 @@ class ProgressLog:
 def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
     """What became of a sync, in one line."""
     counts = {status.value: report.counts[status] for status in Status if report.counts[status]}
-    outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no rows"
-    rate = f", {report.rows / report.seconds:,.0f} rows/s" if report.seconds > 0 and report.rows else ""
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    outcomes = f"{outcomes} in {duration(report.seconds)}" if outcomes else "nothing was sent"
+    # the pace of a moment says nothing
+    pace = report.rows / report.seconds if report.seconds >= 1 else 0
+    rate = f", {pace:,.0f} rows/s" if round(pace) > 0 else ""
     requests = f"{report.requests:,} request{'' if report.requests == 1 else 's'}"
     spent = f"{requests} ({report.retries:,} retries, {report.rate_limited:,} rate limited"
     isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
     left = f"; {daily_remaining:,} calls left today" if daily_remaining is not None else ""
-    return f"{report.object_type}: {outcomes} in {duration(report.seconds)}{rate}; {spent}{isolation}{left}"
+    return f"{report.object_type}: {outcomes}{rate}; {spent}{isolation}{left}"
 
 
 def rejected_lines(report: SyncReport) -> list[str]:

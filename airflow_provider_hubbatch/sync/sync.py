@@ -14,8 +14,8 @@ from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import settings_fingerprint
 from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, definitions_from_json
-from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
+from airflow_provider_hubbatch.core.definitions import definitions_from_json
+from airflow_provider_hubbatch.core.mapping import RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.redact import show_error, show_path
@@ -101,12 +101,7 @@ class Sync:
         self._options = options
         self._name = name
         self._object_type = protocol.checked_object_type(object_type)
-        self._spec = MappingSpec.checked(
-            id_column=options.id_column,
-            id_property=None if options.id_property == RECORD_ID_PROPERTY else options.id_property,
-            properties=options.properties,
-            null_values=options.null_values,
-        )
+        self._spec = options.mapping
         self._try = this_try or TaskTry()
         # rows that can be read once only can't be compared with an earlier try's
         store = self._try.store if self._try.resumes and sources.can_be_read_again(rows) else None
@@ -201,7 +196,7 @@ class Sync:
             return
         sent = "They were sent: only at its end did the source tell how many there are" if self.report.rows else ""
         raise SyncFailedError(
-            f"only {rows:,} rows came, and min_rows={wanted} says that there are more. "
+            f"only {rows:,} row{'s' * (rows != 1)} came, and min_rows={wanted} says that there are more. "
             f"{sent or 'Nothing was sent'}. Is the extract complete?"
         )
 

@@ -57,7 +57,7 @@ class Refused(str):
 
 
 NO_TEXT = Refused("INVALID_TEXT")
-NO_NUMBER = Refused("INVALID_INTEGER")
+NO_NUMBER = Refused("INVALID_NUMBER")
 NO_BOOL = Refused("INVALID_BOOLEAN")
 NO_DATE = Refused("INVALID_DATE")
 NO_OPTION = Refused("INVALID_OPTION")

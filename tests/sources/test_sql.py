@@ -261,3 +261,15 @@ def test_sql_rows_need_no_more_memory_for_more_rows(
     measured = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("measured")]
     assert [int(count) for count, _ in measured] == [20_000, 150_000]
     assert all(float(growth_mb) < MOST_GROWTH_MB for _, growth_mb in measured)
+
+
+def test_a_query_that_fails_is_named(lite: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The driver's error stays as it is, and says of which connection and query; the log too, without the literals."""
+    source = SqlRows(lite, "select id from customers where name = 'Geheimnis'")
+    with pytest.raises(Exception, match="no such table: customers") as caught:
+        list(chunks(source))
+    (note,) = caught.value.__notes__
+    assert "of the connection 'lite'" in note
+    assert "select" in note
+    assert "Geheimnis" not in note + caplog.text
+    assert "SqlRows(conn_id='lite'" in caplog.text
