@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch.core.protocol import MAX_REQUEST_BYTES
-from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError, UnavailableError
+from airflow_provider_hubbatch.exceptions import SettingsError, SyncFailedError, SyncStoppedError, UnavailableError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-from airflow_provider_hubbatch.sources import RejectedRows, SqlRows
+from airflow_provider_hubbatch.sources import RejectedRows, SqlRows, chunks
 from tests.resume.resuming import DictStore, sync
 
 if TYPE_CHECKING:
@@ -230,6 +230,39 @@ def test_a_retry_goes_on_across_sources(hubspot: HubSpotSandbox, tmp_path: Path,
     assert [one.get("attempts") for one in outcomes[:6]] == [1, 1, 1, 1, 1, None]
     assert [one.attempts for one in run.report.rejected] == [1] * 5
     assert run.report.summary()["resumed_rows"] > 900
+
+
+def test_a_run_that_was_stopped_loses_nothing_that_was_carried_over(
+    hubspot: HubSpotSandbox, tmp_path: Path, warehouse: SqlRows, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Stopped before it had read all: what the run before it left is still sent again, and a warning names the run."""
+    late: list[dict[str, Any]] = [{"id": str(5_001 + n), "city": "old"} for n in range(3)]
+    update([*late, {"id": "1", "city": "old", "plan": "wrong"}], tmp_path / "1")
+    hubspot.add_records("contacts", [{}, {}, {}])
+    # it writes a newer value of one of them, and is stopped before it comes to the others
+    newer = [{"id": "5001", "city": "new"}, {"id": "1", "city": "new"}]
+    rows = [newer, warehouse]
+    run = sync(rows, None, results_path=str(tmp_path / "2"), max_in_flight=1)
+    outcomes = iter(run)
+    next(outcomes)
+    run.stop()
+    with pytest.raises(SyncStoppedError):
+        list(outcomes)
+    assert run.report.rows < 4_500
+    with caplog.at_level("INFO"):
+        again = [
+            (part.columns["id"][n], part.columns["city"][n])
+            for part in chunks(RejectedRows(str(tmp_path), latest=True, task_id=None), own=None)
+            for n in range(part.length)
+        ]
+    assert "was stopped before it had read all its rows" in caplog.text
+    assert ("5002", "old") in again
+    assert ("5003", "old") in again
+    assert ("5001", "old") not in again
+    assert ("1", "old") not in again
+    summary = update(RejectedRows(str(tmp_path), latest=True, task_id="update"), tmp_path / "3")
+    assert summary["not_sent"] == 0
+    assert cities(hubspot)["5001"] == "new"
 
 
 def test_an_extract_that_was_stopped_is_not_sent_by_the_next_run(hubspot: HubSpotSandbox, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ class Claim:
     :param number: Airflow's ``try_number``; 0 where there is no task instance.
     :param started_at: when it started, in seconds since the epoch, by its worker's clock; 0.0 where nobody knows.
     :param earlier: the parts of the tries before that count.
+    :param ended: whether every row has its line: not while it writes, nor where it was stopped before it had read all.
     """
 
     try_id: str
@@ -134,6 +135,7 @@ class Claim:
     number: int = 0
     started_at: float = 0.0
     earlier: Parts = ()
+    ended: bool = False
 
     def counts(self, name: str, file: str) -> bool:
         """Whether a file is a part of the result."""
@@ -170,6 +172,7 @@ class Claim:
             "try_number": self.number,
             "started_at": self.started_at,
             "earlier": dict(self.earlier),
+            "ended": self.ended,
         }
         return json.dumps(said, separators=(",", ":")).encode()
 
@@ -190,7 +193,8 @@ class Claim:
         if not (isinstance(task, str) and isinstance(started_at, float) and isinstance(earlier, dict)):
             raise ValueError("it is damaged")  # noqa: TRY004 - as everything else that is wrong with it
         kept = checked_parts(list(earlier.items()))
-        return cls(try_id=try_id, task=task, number=number, started_at=started_at, earlier=kept)
+        ended = said.get("ended") is True
+        return cls(try_id=try_id, task=task, number=number, started_at=started_at, earlier=kept, ended=ended)
 
 
 def _decoded(content: bytes) -> Any:

@@ -56,9 +56,17 @@ class OutcomeFiles:
 
         :raises SettingsError: what says which ones count can't be read.
         """
-        claim = self.paths.get(claim_name(self.task))
-        names = order_names(self.paths, {} if claim is None else {self.task: self._claim(claim)})
+        claim = self._read_claim()
+        names = order_names(self.paths, {} if claim is None else {self.task: claim})
         return [self.paths[name] for name in names.get(self.task, ())]
+
+    def has_ended(self) -> bool:
+        """Whether every row of the sync has its line, as far as anything tells.
+
+        :raises SettingsError: as :meth:`counted`.
+        """
+        claim = self._read_claim()
+        return claim is None or claim.ended
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The outcomes of all files that count, one a line."""
@@ -78,7 +86,11 @@ class OutcomeFiles:
         if damaged:
             log.warning("%d lines of %s are no outcomes, and left out", damaged, show_path(path))
 
-    def _claim(self, path: str) -> Claim:
+    def _read_claim(self) -> Claim | None:
+        """What says which files count; ``None`` where somebody has copied them without it."""
+        path = self.paths.get(claim_name(self.task))
+        if path is None:
+            return None
         try:
             with self.storage.open(path, "rb") as file:
                 return Claim.from_json(file.read(MAX_CLAIM_BYTES + 1))

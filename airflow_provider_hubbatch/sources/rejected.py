@@ -43,6 +43,8 @@ _ON_PURPOSE = frozenset({VALIDATE_ONLY, CLEARING_STOPPED})
 
 # Rows of one record must come in their order: so many of such rows are held at once, to be sorted.
 _MAX_SORTED_ROWS = 50_000
+# A row number behind all others.
+_AFTER_ALL = 2**62
 # What is compared at once with the chosen rows.
 _COMPARED_ROWS = 10_000
 
@@ -61,6 +63,7 @@ def read_rejected(
     choice = _Choice.checked(source)
     for replay in _find_latest(source, own, choice) if source.latest else _find_named(source, own, choice):
         log.info("%s", replay.describe())
+        replay.warn()
         rows = replay.rows()
         while part := list(islice(rows, chunk_rows)):
             yield from _make_chunks(part, columns)
@@ -123,19 +126,28 @@ def _find_latest(source: RejectedRows, own: OwnRun | None, choice: _Choice) -> l
             f"RejectedRows: this sync's results_path is {show_path(base)} itself, so that each run removes the results "
             'of the one before. Put the run into it, as "s3://bucket/hubspot/{{ ds }}"'
         )
+    replays: list[_Replay] = []
+    later: list[OutcomeFiles] = []
     for folder, found in list_runs(base):
         if own is not None and writes_into(own, folder, or_below=True):
             continue
-        replays = [
-            _Replay(files, choice)
-            for files in found
-            if name is None or files.task == name or (source.task_id and is_of_task(files.task, source.task_id))
+        files = [
+            one
+            for one in found
+            if name is None or one.task == name or (source.task_id and is_of_task(one.task, source.task_id))
         ]
+        run = [_Replay(one, choice, later) for one in files]
         # a look before the leap has written nothing, and carried nothing over
-        if replays and not any(replay.only_looked for replay in replays):
+        if not run or any(replay.only_looked for replay in run):
+            continue
+        replays = [*run, *replays]
+        if all(one.has_ended() for one in files):
             return replays
-    log.info("RejectedRows: no earlier run has result files below %s: no rows to send again", show_path(base))
-    return []
+        # what it had still to send again is in the run before it
+        later = [*later, *files]
+    if not replays:
+        log.info("RejectedRows: no earlier run has result files below %s: no rows to send again", show_path(base))
+    return replays
 
 
 # --- which rows -------------------------------------------------------------------------------------------------------
@@ -209,10 +221,12 @@ class _Replay:
 
     :param files: its result files.
     :param choice: which rows.
+    :param later: the result files of later runs: what was written then must not be written over.
     """
 
-    def __init__(self, files: OutcomeFiles, choice: _Choice) -> None:
+    def __init__(self, files: OutcomeFiles, choice: _Choice, later: Sequence[OutcomeFiles] = ()) -> None:
         self._files = files
+        self._later = later
         self._choice = choice
         self._left_out: Counter[str] = Counter()
         self._spans: dict[str, tuple[int, int]] = {}
@@ -228,8 +242,18 @@ class _Replay:
         """What is sent again, and what isn't, as the log has it."""
         counts = ", ".join(f"{count:,} {status}" for status, count in self._counts.items()) or "no rows"
         left_out = "; ".join(f"{count:,} {why}" for why, count in self._left_out.most_common())
-        where = f"Sending again from {self._files.folder} ({self._files.task}): {counts}"
-        return f"{where}; left out: {left_out}" if left_out else where
+        text = f"Sending again from {self._files.folder} ({self._files.task}): {counts}"
+        return f"{text}; left out: {left_out}" if left_out else text
+
+    def warn(self) -> None:
+        """Say that rows may be nowhere: what a sync had not read when it was stopped has no line."""
+        if not self._files.has_ended():
+            log.warning(
+                "RejectedRows: the run in %s was stopped before it had read all its rows, and those are not in its "
+                "files: clear its task %s, unless a later run reads them anyway",
+                self._files.folder,
+                self._files.task,
+            )
 
     def rows(self) -> Iterator[Outcome]:
         """Their outcomes: those of one record in row order."""
@@ -263,7 +287,7 @@ class _Replay:
         )
 
     def _leave_out_written(self, chosen: _Chosen) -> _Chosen:
-        """Leave out rows whose record was written later in that run: an older value must not follow a newer one."""
+        """Leave out rows whose record was written later: an older value must not follow a newer one."""
         records, record_of_row = np.unique(chosen.keys, return_inverse=True)
         last_written = np.full(len(records), -1, np.int64)
         for rows, keys in self._written() if len(records) else ():
@@ -272,12 +296,14 @@ class _Replay:
             np.maximum.at(last_written, places[same], rows[same])
         kept = chosen.rows > last_written[record_of_row]
         if not kept.all():
-            self._left_out["whose record was written later in that run"] = int((~kept).sum())
+            self._left_out["whose record was written later"] = int((~kept).sum())
         return chosen.only(kept)
 
     def _written(self) -> Iterator[tuple[Numbers, Numbers]]:
-        """Row numbers and keys of what was written."""
-        written = ((outcome["row"], _key(outcome)) for outcome in self._files.read() if outcome["status"] in _WRITTEN)
+        """Row numbers and keys of what was written; later runs come after every row."""
+        own = ((outcome["row"], outcome) for outcome in self._files.read())
+        others = ((_AFTER_ALL, outcome) for files in self._later for outcome in files.read())
+        written = ((row, _key(outcome)) for row, outcome in chain(own, others) if outcome["status"] in _WRITTEN)
         while part := list(islice(written, _COMPARED_ROWS)):
             rows, keys = zip(*part, strict=True)
             yield np.array(rows, np.int64), np.array(keys, np.int64)

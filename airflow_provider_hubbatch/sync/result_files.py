@@ -13,6 +13,7 @@ with the last complete part.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -145,14 +146,19 @@ class ResultFiles:
         own: Parts = ((self._try.id, self._parts),) if self._parts else ()
         return (*self._claim.earlier, *own)
 
-    def close(self) -> None:
-        """Finish all files, and remove what a try that was given up has written meanwhile."""
+    def close(self, *, ended: bool = True) -> None:
+        """Finish all files, and remove what a try that was given up has written meanwhile.
+
+        :param ended: every row has its line; else the sync was stopped before it had read all of them.
+        """
         self.close_part()
         if self._is_ours():
             with self._writing():
                 self._unsettled.close()
                 strays = list(filter(self._is_left_over, names_in(self._folder)))
                 self._remove(name for name in strays if self._has_outcomes(name))
+                if ended:
+                    write_private(self._claim_path, replace(self._claim, ended=True).as_json())
 
     def give_way(self) -> None:
         """Write nothing more, and take away what no result can need: another try has followed."""

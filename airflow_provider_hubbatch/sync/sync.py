@@ -108,6 +108,7 @@ class Sync:
         self._checkpoints = None if store is None else Checkpoints(self._try, store)
         self._intake: Intake | None = None
         self._checkpoint_is_final = False
+        self._all_read = False
         self._saved_at_once = False
         self._files: ResultFiles | None = None
         self._fingerprints: Fingerprints | None = None
@@ -208,6 +209,7 @@ class Sync:
             first = next(chunks, None)
             if first is None:
                 log.info("There are no rows: nothing to send to HubSpot")
+                self._all_read = True
                 self._open_files()
                 return
             self._raise_if_stopped()
@@ -243,6 +245,7 @@ class Sync:
                 outcome = RowOutcome(row, given_id, Status.NOT_SENT, values=values, attempts=tries or None)
                 self._note(outcome)
                 yield outcome
+        self._all_read = True
 
     def _new_intake(self, mapping: RowMapping) -> Intake:
         empty = EmptyValues(clears=self._clears, max_cleared=self._options.max_cleared)
@@ -262,6 +265,7 @@ class Sync:
             with self._signals.let_through():
                 chunk = next(waiting, None)
             if chunk is None:
+                self._all_read = True
                 return
             yield intake.prepare(chunk)
 
@@ -556,7 +560,7 @@ class Sync:
                 self._give_way()
                 raise self._try.error()
         if self._files is not None:
-            self._files.close()
+            self._files.close(ended=self._all_read)
             if self._files.error is not None:
                 raise _unwritten(self._files.error, self._options.results_path)
         fingerprints, self._fingerprints = self._fingerprints, None

@@ -49,6 +49,10 @@ def test_sql_rows_are_rendered_into_new_ones() -> None:
     assert rendered(rows) == SqlRows("wh_2024-02-29", "select '2024-02-29'", {"since": "2024-02-29", "top": 3}, 5)
     assert rows.conn_id == "wh_{{ ds }}"
     assert rendered(FileRows(Path("absent.csv"))) == FileRows(Path("absent.csv"))
+    assert rendered([RejectedRows("s3://b/{{ ds }}", ["rejected"], task_id="t_{{ ds }}"), [{"id": "{{ ds }}"}]]) == [
+        RejectedRows("s3://b/2024-02-29", ["rejected"], task_id="t_2024-02-29"),
+        [{"id": "2024-02-29"}],
+    ]
     assert rendered(FileRows("{{ ds }}.csv", conn_id="c", delimiter=";")) == FileRows(
         "2024-02-29.csv", conn_id="c", delimiter=";"
     )
