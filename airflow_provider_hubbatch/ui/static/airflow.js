@@ -95,14 +95,19 @@ export async function mappedInstance(of) {
 
 /** All instances of a task in one run: one with the map index -1, unless the task is mapped. */
 export async function instancesInRun(of) {
-  const instances = await orNull(getAll(path("dags", of.dag_id, "dagRuns", of.run_id, "taskInstances"), "task_instances", { task_id: of.task_id, order_by: "map_index" }));
+  const instances = await orNull(
+    getAll(path("dags", of.dag_id, "dagRuns", of.run_id, "taskInstances"), "task_instances", {
+      task_id: of.task_id,
+      order_by: "map_index",
+    }),
+  );
   return (instances ?? []).map(named);
 }
 
 /** Airflow calls a run's id here so, there so. */
 export const named = (instance) => ({ ...instance, run_id: instance.dag_run_id });
 
-/** Which XComs there are: an answer "not found" for each that isn't would stand as an error in the browser's console. */
+/** Which XComs there are: asking for one that isn't would leave an error in the browser's console. */
 export async function pushed(of, query = {}, options) {
   const entries = await getAll(`${taskPath(of)}/xcomEntries`, "xcom_entries", query, MOST_XCOMS, options);
   return new Set(entries.map((entry) => xcomName(entry, entry.key)));
@@ -173,7 +178,11 @@ function leave(event, newTab) {
   if (event.button > 1) return;
   event.preventDefault();
   const elsewhere = newTab || event.ctrlKey || event.metaKey || event.shiftKey || event.button === 1;
-  clickIn(around ?? document, { href: event.currentTarget.href, target: elsewhere ? "_blank" : "_self", rel: "noopener" });
+  clickIn(around ?? document, {
+    href: event.currentTarget.href,
+    target: elsewhere ? "_blank" : "_self",
+    rel: "noopener",
+  });
 }
 
 /** Give the viewer a file. */
@@ -208,7 +217,8 @@ export function followTheme() {
     if (around) requestAnimationFrame(borrowStyle);
   };
   apply();
-  if (around) new MutationObserver(apply).observe(around.documentElement, { attributes: true, attributeFilter: ["class"] });
+  if (around)
+    new MutationObserver(apply).observe(around.documentElement, { attributes: true, attributeFilter: ["class"] });
   else preferred.addEventListener("change", apply);
 }
 
@@ -218,16 +228,20 @@ function borrowStyle() {
   document.body.style.fontFamily = getComputedStyle(frame).fontFamily;
   for (let element = frame; element; element = element.parentElement) {
     const { backgroundColor } = getComputedStyle(element);
-    if (!/^rgba|\/|transparent/.test(backgroundColor)) return document.documentElement.style.setProperty("--page", backgroundColor);
+    if (!/^rgba|\/|transparent/.test(backgroundColor))
+      return document.documentElement.style.setProperty("--page", backgroundColor);
   }
   return document.documentElement.style.removeProperty("--page");
 }
 
 /** Why something can't be shown, in a sentence. */
 export function explained(error) {
-  if (error instanceof ApiError && error.status === 401) return "Your session has ended. Load Airflow's page again to log in.";
-  if (error instanceof ApiError && error.status === 403) return "You don't have access to this DAG, or not to its XComs. Its owner or an admin can grant it.";
+  if (error instanceof ApiError && error.status === 401)
+    return "Your session has ended. Load Airflow's page again to log in.";
+  if (error instanceof ApiError && error.status === 403)
+    return "You don't have access to this DAG, or not to its XComs. Its owner or an admin can grant it.";
   if (error instanceof ApiError) return `Airflow answered ${error.status}: ${error.message}.`;
-  if (error instanceof TypeError && /fetch|network|load/i.test(error.message)) return "Airflow can't be reached right now.";
+  if (error instanceof TypeError && /fetch|network|load/i.test(error.message))
+    return "Airflow can't be reached right now.";
   return `This page failed: ${error.message}`;
 }

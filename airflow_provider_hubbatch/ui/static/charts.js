@@ -25,8 +25,18 @@ export function outcomeBar(summary, total = summary.rows) {
   const left = Math.max(total - summary.rows, 0);
   return h(
     "div",
-    { class: "outcome-bar", role: "img", "aria-label": `${count(total, "row")}: ${inWords(summary)}${left ? `, ${number(left)} to go` : ""}` },
-    parts.map(({ status, rows }) => h("span", { class: `part s-${colour(status)}`, style: { "flex-grow": rows }, title: `${number(rows)} ${label(status)}` })),
+    {
+      class: "outcome-bar",
+      role: "img",
+      "aria-label": `${count(total, "row")}: ${inWords(summary)}${left ? `, ${number(left)} to go` : ""}`,
+    },
+    parts.map(({ status, rows }) =>
+      h("span", {
+        class: `part s-${colour(status)}`,
+        style: { "flex-grow": rows },
+        title: `${number(rows)} ${label(status)}`,
+      }),
+    ),
     left > 0 && h("span", { class: "part to-go", style: { "flex-grow": left }, title: `${number(left)} to go` }),
     !parts.length && !left && h("span", { class: "part to-go", style: { "flex-grow": 1 } }),
   );
@@ -38,7 +48,14 @@ export function outcomeLegend(summary, total = summary.rows) {
     "ul",
     { class: "legend" },
     outcomes(summary).map(({ status, rows }) =>
-      h("li", { class: kind(status) === "failed" ? "failed" : null }, h("i", { class: `dot s-${colour(status)}` }), h("b", {}, number(rows)), ` ${label(status)} `, h("span", { class: "soft" }, percent(rows, total))),
+      h(
+        "li",
+        { class: kind(status) === "failed" ? "failed" : null },
+        h("i", { class: `dot s-${colour(status)}` }),
+        h("b", {}, number(rows)),
+        ` ${label(status)} `,
+        h("span", { class: "soft" }, percent(rows, total)),
+      ),
     ),
   );
 }
@@ -55,7 +72,13 @@ export function sparkline(runs, slots = 30) {
     { class: "spark", title: `The last ${count(runs.length, "run")}, ${number(failed)} failed` },
     s(
       "svg",
-      { class: "sparkline", width: slots * step, height, viewBox: `0 0 ${slots * step} ${height}`, "aria-hidden": "true" },
+      {
+        class: "sparkline",
+        width: slots * step,
+        height,
+        viewBox: `0 0 ${slots * step} ${height}`,
+        "aria-hidden": "true",
+      },
       s("line", { class: "grid", x1: 0, x2: slots * step, y1: base + 0.5, y2: base + 0.5 }),
       runs.map((run, index) => [column(run, x(index), bar, base, most), failureMark(run, x(index), bar, base + 2)]),
     ),
@@ -68,7 +91,9 @@ function column({ summary }, x, width, height, most) {
   if (!summary?.rows) return null;
   const full = Math.max((summary.rows / most) * (height - 1), 2);
   const parts = outcomes(summary);
-  const heights = parts.map(({ status, rows }) => Math.max((rows / summary.rows) * full, kind(status) === "failed" ? 1.5 : 0));
+  const heights = parts.map(({ status, rows }) =>
+    Math.max((rows / summary.rows) * full, kind(status) === "failed" ? 1.5 : 0),
+  );
   const scale = full / heights.reduce((sum, one) => sum + one, 0);
   let y = height;
   return s(
@@ -81,7 +106,8 @@ function column({ summary }, x, width, height, most) {
   );
 }
 
-const failureMark = (run, x, width, y) => run.state === "failed" && s("rect", { class: "run-failed", x, y, width, height: 3 });
+const failureMark = (run, x, width, y) =>
+  run.state === "failed" && s("rect", { class: "run-failed", x, y, width, height: 3 });
 
 // --- axes -------------------------------------------------------------------------------------------------------
 
@@ -109,20 +135,33 @@ const RIGHT = 12;
 function frameOf(width, top, height, most, words) {
   const y = (value) => top + height - (most > 0 ? value / most : 0) * height;
   const lines = ticks(most, height < 70 ? 2 : 3).map((value) =>
-    s("g", {}, s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }), s("text", { class: "tick", x: LEFT - 6, y: y(value) + 3.5, "text-anchor": "end" }, words(value))),
+    s(
+      "g",
+      {},
+      s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
+      s("text", { class: "tick", x: LEFT - 6, y: y(value) + 3.5, "text-anchor": "end" }, words(value)),
+    ),
   );
   return { y, lines };
 }
 
 const line = (pairs) => pairs.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
-const area = (pairs, base) => (pairs.length ? `${line(pairs)}L${pairs.at(-1)[0].toFixed(1)},${base}L${pairs[0][0].toFixed(1)},${base}Z` : "");
+const area = (pairs, base) =>
+  pairs.length ? `${line(pairs)}L${pairs.at(-1)[0].toFixed(1)},${base}L${pairs[0][0].toFixed(1)},${base}Z` : "";
 
 // --- over time --------------------------------------------------------------------------------------------------
 
 /** Rows done and requests against the limit, over one clock. */
 export function timelineChart(points, { limit, totalRows, resumedAt = [] }) {
   const readout = h("p", { class: "readout", "aria-hidden": "true" });
-  const chart = h("div", { class: "chart", tabindex: 0, role: "slider", "aria-label": "Point in time", "aria-valuemin": 0, "aria-valuemax": points.length - 1 });
+  const chart = h("div", {
+    class: "chart",
+    tabindex: 0,
+    role: "slider",
+    "aria-label": "Point in time",
+    "aria-valuemin": 0,
+    "aria-valuemax": points.length - 1,
+  });
   let chosen = null;
   let cursor = () => {};
   const choose = (index) => {
@@ -165,10 +204,12 @@ function told(point, limit) {
 function legend(limit, points) {
   return [
     h("span", { class: "key" }, h("i", { class: "dot c-rows" }), "rows done"),
-    points.some((point) => point.rejected) && h("span", { class: "key" }, h("i", { class: "dot s-rejected" }), "rejected"),
+    points.some((point) => point.rejected) &&
+      h("span", { class: "key" }, h("i", { class: "dot s-rejected" }), "rejected"),
     h("span", { class: "key" }, h("i", { class: "dot c-requests" }), "requests in 10 s"),
     limit && h("span", { class: "key" }, h("i", { class: "dash" }), `limit ${number(limit)}`),
-    points.some((point) => point.rate_limited) && h("span", { class: "key" }, h("i", { class: "dot c-limited" }), "429"),
+    points.some((point) => point.rate_limited) &&
+      h("span", { class: "key" }, h("i", { class: "dot c-limited" }), "429"),
   ].filter(Boolean);
 }
 
@@ -191,14 +232,24 @@ function drawTimeline(width, points, { limit, totalRows, resumedAt, choose }) {
     rows.lines,
     s("path", { class: "area c-rows", d: area(rowLine, rows.y(0)) }),
     s("path", { class: "line c-rows", d: line(rowLine) }),
-    anyRejected && s("path", { class: "line s-rejected", d: line([[x(0), rows.y(0)], ...points.map((point) => [x(point.seconds), rows.y(point.rejected)])]) }),
+    anyRejected &&
+      s("path", {
+        class: "line s-rejected",
+        d: line([[x(0), rows.y(0)], ...points.map((point) => [x(point.seconds), rows.y(point.rejected)])]),
+      }),
     requests.lines,
     s("path", { class: "area c-requests", d: area(requestLine, base) }),
     s("path", { class: "line c-requests", d: line(requestLine) }),
     limit && s("line", { class: "limit", x1: LEFT, x2: width - RIGHT, y1: requests.y(limit), y2: requests.y(limit) }),
     limitedAt(points).map((seconds) => s("circle", { class: "c-limited", cx: x(seconds), cy: base - 4, r: 3 })),
     resumedAt.filter((seconds) => seconds < end).map((seconds) => resumeMark(x(seconds), top, base)),
-    timeTicks(end, Math.max(Math.floor(width / 90), 2)).map((seconds) => s("text", { class: "tick", x: x(seconds), y: base + 16, "text-anchor": seconds ? "middle" : "start" }, timeTick(seconds))),
+    timeTicks(end, Math.max(Math.floor(width / 90), 2)).map((seconds) =>
+      s(
+        "text",
+        { class: "tick", x: x(seconds), y: base + 16, "text-anchor": seconds ? "middle" : "start" },
+        timeTick(seconds),
+      ),
+    ),
   );
   const cursor = s("g", { class: "cursor" });
   drawing.append(cursor);
@@ -226,10 +277,18 @@ function drawTimeline(width, points, { limit, totalRows, resumedAt, choose }) {
   };
 }
 
-const limitedAt = (points) => points.filter((point, index) => point.rate_limited > (points[index - 1]?.rate_limited ?? 0)).map((point) => point.seconds);
+const limitedAt = (points) =>
+  points
+    .filter((point, index) => point.rate_limited > (points[index - 1]?.rate_limited ?? 0))
+    .map((point) => point.seconds);
 
 function resumeMark(x, top, base) {
-  return s("g", { class: "resumed" }, s("line", { x1: x, x2: x, y1: top, y2: base }), s("text", { class: "tick", x: x + 4, y: top + 9 }, "resumed"));
+  return s(
+    "g",
+    { class: "resumed" },
+    s("line", { x1: x, x2: x, y1: top, y2: base }),
+    s("text", { class: "tick", x: x + 4, y: top + 9 }, "resumed"),
+  );
 }
 
 // --- run by run -------------------------------------------------------------------------------------------------
@@ -241,13 +300,24 @@ export function runsChart(runs, { open, words }) {
   const readout = h("p", { class: "readout", "aria-hidden": "true" });
   const choose = (run) => readout.replaceChildren(...(run ? [words(run)] : runsLegend(runs)));
   choose(null);
-  return h("div", {}, readout, fitted((width) => drawRuns(width, runs, choose, open)));
+  return h(
+    "div",
+    {},
+    readout,
+    fitted((width) => drawRuns(width, runs, choose, open)),
+  );
 }
 
 function runsLegend(runs) {
-  const statuses = new Set(runs.flatMap((run) => (run.summary ? outcomes(run.summary).map(({ status }) => status) : [])));
-  const keys = [...statuses].map((status) => h("span", { class: "key" }, h("i", { class: `dot s-${colour(status)}` }), label(status)));
-  return runs.some((run) => run.state === "failed") ? [...keys, h("span", { class: "key" }, h("i", { class: "mark" }), "task failed")] : keys;
+  const statuses = new Set(
+    runs.flatMap((run) => (run.summary ? outcomes(run.summary).map(({ status }) => status) : [])),
+  );
+  const keys = [...statuses].map((status) =>
+    h("span", { class: "key" }, h("i", { class: `dot s-${colour(status)}` }), label(status)),
+  );
+  return runs.some((run) => run.state === "failed")
+    ? [...keys, h("span", { class: "key" }, h("i", { class: "mark" }), "task failed")]
+    : keys;
 }
 
 function drawRuns(width, runs, choose, open) {
@@ -262,11 +332,31 @@ function drawRuns(width, runs, choose, open) {
     { title: "Rows a second", key: "c-rate", value: (run) => run.rate, words: short },
   ].map((panel, index) => ({ ...panel, top: top + high + gap + index * (low + gap) }));
   const height = panels.at(-1).top + low + 8;
-  const drawing = s("svg", { class: "runs", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, rows.lines);
-  runs.forEach((run, index) => drawing.append(s("g", { transform: `translate(0 ${top})` }, column(run, x(index), bar, high, most), failureMark(run, x(index), bar, high + 2))));
+  const drawing = s(
+    "svg",
+    { class: "runs", width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    rows.lines,
+  );
+  runs.forEach((run, index) =>
+    drawing.append(
+      s(
+        "g",
+        { transform: `translate(0 ${top})` },
+        column(run, x(index), bar, high, most),
+        failureMark(run, x(index), bar, high + 2),
+      ),
+    ),
+  );
   for (const panel of panels) drawing.append(...drawPanel(panel, width, low, runs, x, bar));
   runs.forEach((run, index) => {
-    const area = s("rect", { class: "hit", x: LEFT + index * slot, y: 0, width: slot, height, onclick: (event) => open(run, event) });
+    const area = s("rect", {
+      class: "hit",
+      x: LEFT + index * slot,
+      y: 0,
+      width: slot,
+      height,
+      onclick: (event) => open(run, event),
+    });
     area.addEventListener("pointerenter", () => choose(run));
     area.addEventListener("pointerleave", () => choose(null));
     drawing.append(area);
@@ -280,6 +370,19 @@ function drawPanel(panel, width, low, runs, x, bar) {
   return [
     s("text", { class: "panel-title", x: LEFT, y: panel.top - 8 }, panel.title),
     ...frame.lines,
-    ...values.map((value, index) => value > 0 && s("rect", { class: panel.key, x: x(index), y: Math.min(frame.y(value), panel.top + low - 1), width: bar, height: Math.max(panel.top + low - frame.y(value), 1), rx: 1 })).filter(Boolean),
+    ...values
+      .map(
+        (value, index) =>
+          value > 0 &&
+          s("rect", {
+            class: panel.key,
+            x: x(index),
+            y: Math.min(frame.y(value), panel.top + low - 1),
+            width: bar,
+            height: Math.max(panel.top + low - frame.y(value), 1),
+            rx: 1,
+          }),
+      )
+      .filter(Boolean),
   ];
 }

@@ -16,7 +16,8 @@ function built(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "style") for (const [property, one] of Object.entries(value)) element.style.setProperty(property, one);
+    else if (name === "style")
+      for (const [property, one] of Object.entries(value)) element.style.setProperty(property, one);
     else if (name === "href") setHref(element, value);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
@@ -58,11 +59,15 @@ export function spoken(...text) {
  */
 export function refresh(parent, children) {
   const before = new Map([...parent.children].filter((child) => child.id).map((child) => [child.id, child]));
-  const wanted = children.filter(Boolean).map((child) => (same(before.get(child.id), child) ? before.get(child.id) : child));
+  const wanted = children
+    .filter(Boolean)
+    .map((child) => (same(before.get(child.id), child) ? before.get(child.id) : child));
   for (const child of [...parent.children]) if (!wanted.includes(child)) child.remove();
   wanted.forEach((child, index) => {
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
   });
 }
 
-const same = (old, child) => old !== undefined && (child.dataset.version === undefined ? old.isEqualNode(child) : old.dataset.version === child.dataset.version);
+const same = (old, child) =>
+  old !== undefined &&
+  (child.dataset.version === undefined ? old.isEqualNode(child) : old.dataset.version === child.dataset.version);

@@ -69,12 +69,29 @@ async function lookAgain() {
 
 // --- the page -------------------------------------------------------------------------------------------------------
 
-const HEADS = ["Run", "State", "Outcomes", "Rows", "Rejected", "Commonest reason", "Duration", "Rows/s", "Requests", "429"];
+const HEADS = [
+  "Run",
+  "State",
+  "Outcomes",
+  "Rows",
+  "Rejected",
+  "Commonest reason",
+  "Duration",
+  "Rows/s",
+  "Requests",
+  "429",
+];
 const FIGURES = new Set(["Rows", "Rejected", "Duration", "Rows/s", "Requests", "429"]);
 const heads = HEADS.map((head) => h("th", { scope: "col", class: FIGURES.has(head) ? "figure" : null }, head));
 const body = h("tbody");
 const pager = h("div", { class: "pager" });
-const tableCard = h("section", { class: "card wide", id: "table", "aria-labelledby": "table-title", "data-version": "" }, h("h2", { id: "table-title" }, "Runs"), scrollingTable("Runs", heads, body, { class: "run-rows" }), pager);
+const tableCard = h(
+  "section",
+  { class: "card wide", id: "table", "aria-labelledby": "table-title", "data-version": "" },
+  h("h2", { id: "table-title" }, "Runs"),
+  scrollingTable("Runs", heads, body, { class: "run-rows" }),
+  pager,
+);
 
 function show() {
   const all = runsNow();
@@ -92,14 +109,21 @@ function show() {
     ),
     h(
       "section",
-      { class: "card wide", id: "chart", "aria-labelledby": "chart-title", "data-version": JSON.stringify(shown.map((run) => [run.run_id, run.state, run.summary])) },
+      {
+        class: "card wide",
+        id: "chart",
+        "aria-labelledby": "chart-title",
+        "data-version": JSON.stringify(shown.map((run) => [run.run_id, run.state, run.summary])),
+      },
       h("h2", { id: "chart-title" }, "Run by run"),
       runsChart([...shown].reverse(), { open, words }),
     ),
     tableCard,
   ]);
   refresh(body, shown.map(rowOf));
-  refresh(pager, [(more || all.length > shownRuns) && h("button", { type: "button", id: "older", onclick: showOlder }, "Older runs")]);
+  refresh(pager, [
+    (more || all.length > shownRuns) && h("button", { type: "button", id: "older", onclick: showOlder }, "Older runs"),
+  ]);
 }
 
 function inShort(shown) {
@@ -107,7 +131,12 @@ function inShort(shown) {
   const failed = shown.filter((run) => run.state === "failed").length;
   const rejected = told.reduce((sum, run) => sum + model.failedRows(run.summary), 0);
   const rows = told.reduce((sum, run) => sum + run.summary.rows, 0);
-  return [`the last ${count(shown.length, "run")}`, `${number(failed)} failed`, `${count(rows, "row")}`, `${number(rejected)} rejected`].join(", ");
+  return [
+    `the last ${count(shown.length, "run")}`,
+    `${number(failed)} failed`,
+    `${count(rows, "row")}`,
+    `${number(rejected)} rejected`,
+  ].join(", ");
 }
 
 async function showOlder() {
@@ -135,9 +164,18 @@ function rowOf(run) {
   return h(
     "tr",
     { id: `run ${run.run_id}` },
-    h("td", { "data-head": "Run", class: "when" }, toRun(run, { title: `${run.run_id}: its Sync tab` }, moment(started(run))), run.instances.size > 1 && h("span", { class: "soft" }, ` ${count(run.instances.size, "instance")}`)),
+    h(
+      "td",
+      { "data-head": "Run", class: "when" },
+      toRun(run, { title: `${run.run_id}: its Sync tab` }, moment(started(run))),
+      run.instances.size > 1 && h("span", { class: "soft" }, ` ${count(run.instances.size, "instance")}`),
+    ),
     h("td", { "data-head": "State" }, stateChip(run.state)),
-    h("td", { "data-head": "Outcomes", class: "bar-cell" }, summary ? outcomeBar(summary) : h("span", { class: "soft" }, "–")),
+    h(
+      "td",
+      { "data-head": "Outcomes", class: "bar-cell" },
+      summary ? outcomeBar(summary) : h("span", { class: "soft" }, "–"),
+    ),
     figure("Rows", () => number(summary.rows)),
     figure("Rejected", () => h("span", { class: failed ? "failed" : null }, number(failed))),
     h("td", { "data-head": "Commonest reason", class: "common" }, commonest(summary)),
@@ -157,7 +195,15 @@ function commonest(summary) {
 function open(run, event) {
   const link = toRun(run, { hidden: true });
   document.body.append(link);
-  link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: event.ctrlKey, metaKey: event.metaKey, shiftKey: event.shiftKey }));
+  link.dispatchEvent(
+    new MouseEvent("click", {
+      bubbles: true,
+      cancelable: true,
+      ctrlKey: event.ctrlKey,
+      metaKey: event.metaKey,
+      shiftKey: event.shiftKey,
+    }),
+  );
   link.remove();
 }
 

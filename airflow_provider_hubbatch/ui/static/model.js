@@ -7,7 +7,17 @@ export const words = await (await fetch(new URL("words.json", import.meta.url)))
 
 const KNOWN = Object.keys(words.statuses);
 // Keys of a summary that are numbers and yet no outcomes.
-const NO_STATUS = new Set(["rows", "requests", "retries", "rate_limited", "resumed_rows", "rejected_listed", "duplicates", "seconds", "syncs"]);
+const NO_STATUS = new Set([
+  "rows",
+  "requests",
+  "retries",
+  "rate_limited",
+  "resumed_rows",
+  "rejected_listed",
+  "duplicates",
+  "seconds",
+  "syncs",
+]);
 
 export const label = (status) => words.statuses[status]?.label ?? status.replaceAll("_", " ");
 export const kind = (status) => words.statuses[status]?.kind ?? "left";
@@ -15,14 +25,23 @@ export const colour = (status) => (KNOWN.includes(status) ? status : "other");
 
 /** Whether a return value is a sync's. */
 export function isSummary(value) {
-  return value !== null && typeof value === "object" && typeof value.rows === "number" && typeof value.requests === "number" && "object_type" in value;
+  return (
+    value !== null &&
+    typeof value === "object" &&
+    typeof value.rows === "number" &&
+    typeof value.requests === "number" &&
+    "object_type" in value
+  );
 }
 
 /** Status and rows, in the order in which they are shown, those of no rows left out; they add up to the rows. */
 export function outcomes(summary) {
   const known = KNOWN.filter((status) => summary[status] > 0);
   const left = summary.rows - known.reduce((sum, status) => sum + summary[status], 0);
-  const found = [...known, ...(left > 0 ? unknownStatuses(summary, left) : [])].map((status) => ({ status, rows: summary[status] }));
+  const found = [...known, ...(left > 0 ? unknownStatuses(summary, left) : [])].map((status) => ({
+    status,
+    rows: summary[status],
+  }));
   const rest = summary.rows - found.reduce((sum, { rows }) => sum + rows, 0);
   return rest > 0 ? [...found, { status: "other", rows: rest }] : found;
 }
@@ -37,7 +56,9 @@ export const failedRows = (summary) => (summary.rejected ?? 0) + (summary.unknow
 
 /** `contacts`, `contacts → companies` */
 export function objects(summary) {
-  return summary.to_object_type ? `${summary.object_type} → ${summary.to_object_type}` : `${summary.object_type ?? "rows"}`;
+  return summary.to_object_type
+    ? `${summary.object_type} → ${summary.to_object_type}`
+    : `${summary.object_type ?? "rows"}`;
 }
 
 /** What the operator does: from the summary, else from its class. */
@@ -55,9 +76,11 @@ export function inWords(summary) {
 export function summed(summaries) {
   const total = {};
   for (const summary of summaries) {
-    for (const [key, value] of Object.entries(summary)) total[key] = key in total ? added(key, total[key], value) : value;
+    for (const [key, value] of Object.entries(summary))
+      total[key] = key in total ? added(key, total[key], value) : value;
   }
-  if (total.started_at && total.completed_at) total.seconds = (new Date(total.completed_at) - new Date(total.started_at)) / 1000;
+  if (total.started_at && total.completed_at)
+    total.seconds = (new Date(total.completed_at) - new Date(total.started_at)) / 1000;
   return total;
 }
 
@@ -65,7 +88,13 @@ function added(key, one, other) {
   if (key === "started_at") return earliest(one, other);
   if (key === "completed_at") return earliest(one, other, -1);
   if (typeof one === "number" && typeof other === "number") return one + other;
-  if (isCounts(one) && isCounts(other)) return Object.fromEntries([...new Set([...Object.keys(one), ...Object.keys(other)])].map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
+  if (isCounts(one) && isCounts(other))
+    return Object.fromEntries(
+      [...new Set([...Object.keys(one), ...Object.keys(other)])].map((name) => [
+        name,
+        (one[name] ?? 0) + (other[name] ?? 0),
+      ]),
+    );
   return one === other ? one : null;
 }
 
@@ -100,13 +129,18 @@ const MOST_POINTS = 200;
 
 /** The points of several syncs side by side, by the clock on the wall. */
 export function pointsTogether(timelines) {
-  const told = timelines.map((timeline) => ({ start: new Date(timeline?.summary?.started_at) / 1000, points: points(timeline) }));
+  const told = timelines.map((timeline) => ({
+    start: new Date(timeline?.summary?.started_at) / 1000,
+    points: points(timeline),
+  }));
   const syncs = told.filter((sync) => sync.points.length && Number.isFinite(sync.start));
   if (!syncs.length) return [];
   const start = Math.min(...syncs.map((sync) => sync.start));
   const end = Math.max(...syncs.map((sync) => sync.start - start + sync.points.at(-1).seconds));
   const step = Math.max(end / MOST_POINTS, 1);
-  const moments = Array.from({ length: Math.max(Math.ceil(end / step), 1) }, (_, index) => Math.min((index + 1) * step, end));
+  const moments = Array.from({ length: Math.max(Math.ceil(end / step), 1) }, (_, index) =>
+    Math.min((index + 1) * step, end),
+  );
   return moments.map((seconds) => {
     const sums = { seconds, rows: 0, requests: 0, rate_limited: 0, rejected: 0 };
     for (const sync of syncs) addPoint(sums, sync.points, seconds - (sync.start - start));
@@ -118,8 +152,12 @@ function addPoint(sums, sync, seconds) {
   const next = sync.findIndex((point) => point.seconds >= seconds);
   const after = next === -1 ? sync.at(-1) : sync[next];
   const before = next === -1 ? after : (sync[next - 1] ?? { seconds: 0, rows: 0, rate_limited: 0, rejected: 0 });
-  const gone = after.seconds > before.seconds ? Math.min(Math.max((seconds - before.seconds) / (after.seconds - before.seconds), 0), 1) : 1;
-  for (const name of ["rows", "rate_limited", "rejected"]) sums[name] += Math.round(before[name] + (after[name] - before[name]) * gone);
+  const gone =
+    after.seconds > before.seconds
+      ? Math.min(Math.max((seconds - before.seconds) / (after.seconds - before.seconds), 0), 1)
+      : 1;
+  for (const name of ["rows", "rate_limited", "rejected"])
+    sums[name] += Math.round(before[name] + (after[name] - before[name]) * gone);
   if (seconds > 0 && next !== -1) sums.requests += after.requests;
 }
 
@@ -133,7 +171,11 @@ export function reasonOf(outcome) {
   const [detail] = details(outcome.message);
   const code = detail?.error ?? outcome.category ?? outcome.status;
   const property = outcome.property ?? detail?.name ?? PROPERTY.exec(outcome.message ?? "")?.[1] ?? null;
-  return { code: String(code), property: property === null ? null : String(property), message: detail?.message ?? outcome.message ?? "" };
+  return {
+    code: String(code),
+    property: property === null ? null : String(property),
+    message: detail?.message ?? outcome.message ?? "",
+  };
 }
 
 function details(message) {
@@ -155,7 +197,15 @@ export function reasons(failed) {
   for (const outcome of failed) {
     const reason = reasonOf(outcome);
     const key = reasonKey(reason);
-    if (!found.has(key)) found.set(key, { ...reason, key, status: outcome.status, rows: 0, examples: [], advice: advice(reason.code, outcome) });
+    if (!found.has(key))
+      found.set(key, {
+        ...reason,
+        key,
+        status: outcome.status,
+        rows: 0,
+        examples: [],
+        advice: advice(reason.code, outcome),
+      });
     const entry = found.get(key);
     entry.rows += 1;
     if (entry.examples.length < 3) entry.examples.push(outcome);
@@ -164,7 +214,9 @@ export function reasons(failed) {
 }
 
 export function advice(code, outcome) {
-  return words.reasons[code] ?? words.reasons[outcome.category] ?? words.advice[outcome.status] ?? words.advice.rejected;
+  return (
+    words.reasons[code] ?? words.reasons[outcome.category] ?? words.advice[outcome.status] ?? words.advice.rejected
+  );
 }
 
 // --- what became of it, in a sentence ------------------------------------------------------------------------------
@@ -179,14 +231,39 @@ export const isOver = (state) => ["success", "failed", "skipped", "removed", "up
 export function notice(instance, summary, timeline) {
   const { state } = instance;
   if (state === "failed" && summary) return failure(summary, timeline);
-  if (state === "failed") return { tone: "bad", title: "The task failed before it could tell what became of its rows.", note: "Its log says why." };
-  if (state === "up_for_retry") return { tone: "warn", title: "This try failed; Airflow runs the task again.", note: "What is shown is what this try left. A retry goes on with what is not done (Airflow 3.3)." };
-  if (state === "deferred") return { tone: "warn", title: "The daily API limit is exhausted: the sync waits for it to be reset.", note: "It holds no worker, and goes on by itself." };
+  if (state === "failed")
+    return {
+      tone: "bad",
+      title: "The task failed before it could tell what became of its rows.",
+      note: "Its log says why.",
+    };
+  if (state === "up_for_retry")
+    return {
+      tone: "warn",
+      title: "This try failed; Airflow runs the task again.",
+      note: "What is shown is what this try left. A retry goes on with what is not done (Airflow 3.3).",
+    };
+  if (state === "deferred")
+    return {
+      tone: "warn",
+      title: "The daily API limit is exhausted: the sync waits for it to be reset.",
+      note: "It holds no worker, and goes on by itself.",
+    };
   if (state === "upstream_failed") return { tone: "quiet", title: "The sync didn't run: a task before it failed." };
   if (state === "skipped") return { tone: "quiet", title: "The sync was skipped in this run." };
   if (isWaiting(state)) return { tone: "quiet", title: "The sync hasn't started yet." };
-  if (isOver(state) && !summary) return { tone: "quiet", title: "This run left no XCom that tells of its rows.", note: "Its log has the numbers. XComs may have been removed since, or the task has do_xcom_push=False." };
-  if (isRunning(state) && !timeline && !summary) return { tone: "quiet", title: "The sync has just started.", note: "The first numbers come ten seconds after its first request." };
+  if (isOver(state) && !summary)
+    return {
+      tone: "quiet",
+      title: "This run left no XCom that tells of its rows.",
+      note: "Its log has the numbers. XComs may have been removed since, or the task has do_xcom_push=False.",
+    };
+  if (isRunning(state) && !timeline && !summary)
+    return {
+      tone: "quiet",
+      title: "The sync has just started.",
+      note: "The first numbers come ten seconds after its first request.",
+    };
   return null;
 }
 
@@ -195,14 +272,20 @@ function failure(summary, timeline) {
   const left = summary.not_sent ?? 0;
   const allowed = timeline?.settings?.max_rejected ?? 0;
   if (left && !timeline?.settings?.validate_only) {
-    return { tone: "bad", title: `The sync stopped before its end: ${count(left, "row was", "rows were")} not sent.`, note: "The log says why it stopped." };
+    return {
+      tone: "bad",
+      title: `The sync stopped before its end: ${count(left, "row was", "rows were")} not sent.`,
+      note: "The log says why it stopped.",
+    };
   }
   if (failed > (Number.isInteger(allowed) ? allowed : allowed * summary.rows)) {
     const rest = summary.rows - failed;
     return {
       tone: "bad",
       title: `${count(failed, "row was", "rows were")} rejected: more than max_rejected=${allowed} allows.`,
-      note: rest ? `All other rows (${number(rest)}) are done. No retry helps: correct these rows and send them again.` : "No retry helps: correct these rows and send them again.",
+      note: rest
+        ? `All other rows (${number(rest)}) are done. No retry helps: correct these rows and send them again.`
+        : "No retry helps: correct these rows and send them again.",
     };
   }
   return { tone: "bad", title: "The task failed.", note: "Its log says why." };

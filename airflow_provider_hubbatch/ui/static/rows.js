@@ -11,17 +11,34 @@ const PAGE = 25;
  * The rows that were rejected or have no known outcome.
  *
  * outcomes: as the XCom has them; recordUrl: with {record_id} in it; keysAreRecords: a row's key is its record's id;
- * several: they are of several instances; columns: which column of the source went to which property; total: how many failed in all; file: what a download is called.
+ * several: they are of several instances; columns: which column of the source went to which property; total: how many
+ * failed in all; file: what a download is called.
  */
-export function rowsTable(outcomes, { recordUrl, keysAreRecords, several, columns = {}, total = outcomes.length, resultsPath, file }) {
+export function rowsTable(
+  outcomes,
+  { recordUrl, keysAreRecords, several, columns = {}, total = outcomes.length, resultsPath, file },
+) {
   const entries = outcomes.map((outcome) => ({ outcome, reason: reasonOf(outcome), text: searchable(outcome) }));
   const state = { key: "", text: "", page: 0 };
   const body = h("tbody");
   const told = h("p", { class: "soft", role: "status" });
   const pager = h("div", { class: "pager" });
-  const search = h("input", { type: "search", placeholder: "Search rows", "aria-label": "Search rows", oninput: () => set({ text: search.value }) });
-  const select = h("select", { "aria-label": "Reason", onchange: () => set({ key: select.value }) }, reasonOptions(entries));
-  const matching = () => entries.filter(({ reason, text }) => (!state.key || reasonKey(reason) === state.key) && (!state.text || text.includes(state.text.toLowerCase())));
+  const search = h("input", {
+    type: "search",
+    placeholder: "Search rows",
+    "aria-label": "Search rows",
+    oninput: () => set({ text: search.value }),
+  });
+  const select = h(
+    "select",
+    { "aria-label": "Reason", onchange: () => set({ key: select.value }) },
+    reasonOptions(entries),
+  );
+  const matching = () =>
+    entries.filter(
+      ({ reason, text }) =>
+        (!state.key || reasonKey(reason) === state.key) && (!state.text || text.includes(state.text.toLowerCase())),
+    );
 
   function set(changes) {
     Object.assign(state, { page: 0 }, changes);
@@ -33,9 +50,18 @@ export function rowsTable(outcomes, { recordUrl, keysAreRecords, several, column
     const shown = matching();
     const pages = Math.max(Math.ceil(shown.length / PAGE), 1);
     const first = state.page * PAGE;
-    body.replaceChildren(...shown.slice(first, first + PAGE).flatMap((entry) => rowOf(entry, { recordUrl, keysAreRecords, several, columns })));
-    if (!shown.length) body.append(h("tr", {}, h("td", { colspan: several ? 6 : 5, class: "none" }, "No row matches.")));
-    told.replaceChildren(shown.length === entries.length ? countOf(entries.length, total, resultsPath) : `${number(shown.length)} of ${count(entries.length, "row")}`);
+    body.replaceChildren(
+      ...shown
+        .slice(first, first + PAGE)
+        .flatMap((entry) => rowOf(entry, { recordUrl, keysAreRecords, several, columns })),
+    );
+    if (!shown.length)
+      body.append(h("tr", {}, h("td", { colspan: several ? 6 : 5, class: "none" }, "No row matches.")));
+    told.replaceChildren(
+      shown.length === entries.length
+        ? countOf(entries.length, total, resultsPath)
+        : `${number(shown.length)} of ${count(entries.length, "row")}`,
+    );
     pager.replaceChildren(...pageButtons(pages));
   }
 
@@ -61,10 +87,42 @@ export function rowsTable(outcomes, { recordUrl, keysAreRecords, several, column
       "div",
       { class: "card-head" },
       h("h2", { id: "rows-title" }, "Rows to correct"),
-      h("div", { class: "tools" }, search, select, h("button", { type: "button", title: "The rows that match, with their values", onclick: () => download(`${file}.csv`, csv(matching().map((entry) => entry.outcome)), "text/csv;charset=utf-8") }, "Download CSV")),
+      h(
+        "div",
+        { class: "tools" },
+        search,
+        select,
+        h(
+          "button",
+          {
+            type: "button",
+            title: "The rows that match, with their values",
+            onclick: () =>
+              download(`${file}.csv`, csv(matching().map((entry) => entry.outcome)), "text/csv;charset=utf-8"),
+          },
+          "Download CSV",
+        ),
+      ),
     ),
     told,
-    h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Rows to correct" }, h("table", { class: "rows" }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
+    h(
+      "div",
+      { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Rows to correct" },
+      h(
+        "table",
+        { class: "rows" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((head) => h("th", { scope: "col" }, head)),
+          ),
+        ),
+        body,
+      ),
+    ),
     pager,
   );
   show();
@@ -73,7 +131,8 @@ export function rowsTable(outcomes, { recordUrl, keysAreRecords, several, column
 
 function countOf(listed, total, resultsPath) {
   if (listed >= total) return `${count(listed, "row")}, each with its values in the source.`;
-  return `The first ${number(listed)} of ${number(total)}. ${resultsPath ? `All of them are in ${resultsPath}` : "results_path=... keeps all of them"}.`;
+  const all = resultsPath ? `All of them are in ${resultsPath}` : "results_path=... keeps all of them";
+  return `The first ${number(listed)} of ${number(total)}. ${all}.`;
 }
 
 function reasonOptions(entries) {
@@ -83,7 +142,9 @@ function reasonOptions(entries) {
     counts.set(key, { reason, rows: (counts.get(key)?.rows ?? 0) + 1 });
   }
   const sorted = [...counts].sort(([, one], [, other]) => other.rows - one.rows);
-  const options = sorted.map(([key, { reason, rows }]) => h("option", { value: key }, `${reason.code}${reason.property ? ` of ${reason.property}` : ""} (${number(rows)})`));
+  const options = sorted.map(([key, { reason, rows }]) =>
+    h("option", { value: key }, `${reason.code}${reason.property ? ` of ${reason.property}` : ""} (${number(rows)})`),
+  );
   return [h("option", { value: "" }, "All reasons"), ...options];
 }
 
@@ -92,7 +153,11 @@ const searchable = (outcome) => JSON.stringify(outcome).toLowerCase();
 function rowOf({ outcome, reason }, { recordUrl, keysAreRecords, several, columns }) {
   const hasValues = outcome.values && typeof outcome.values === "object";
   const more = h("tr", { class: "more", hidden: true });
-  const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", title: "The row's values" }, number(outcome.row));
+  const toggle = h(
+    "button",
+    { type: "button", class: "fold", "aria-expanded": "false", title: "The row's values" },
+    number(outcome.row),
+  );
   toggle.addEventListener("click", () => {
     more.hidden = !more.hidden;
     toggle.setAttribute("aria-expanded", String(!more.hidden));
@@ -102,10 +167,34 @@ function rowOf({ outcome, reason }, { recordUrl, keysAreRecords, several, column
     "tr",
     {},
     several && h("td", { "data-head": "Instance" }, outcome.instance),
-    h("td", { "data-head": "Row", class: "figure" }, hasValues || outcome.correlation_id ? toggle : number(outcome.row)),
-    h("td", { "data-head": "Key" }, outcome.id === null || outcome.id === undefined || outcome.id === "" ? h("span", { class: "soft" }, "(empty)") : data(keyText(outcome.id))),
-    h("td", { "data-head": "Record" }, recordLink(outcome.record_id ?? (keysAreRecords ? recordOf(outcome) : null), recordUrl)),
-    h("td", { "data-head": "Reason", class: "why" }, h("span", { class: "reason" }, h("i", { class: `dot s-${colour(outcome.status)}`, title: label(outcome.status) }), data(reason.code)), reason.property && h("span", { class: "soft" }, " of ", data(reason.property))),
+    h(
+      "td",
+      { "data-head": "Row", class: "figure" },
+      hasValues || outcome.correlation_id ? toggle : number(outcome.row),
+    ),
+    h(
+      "td",
+      { "data-head": "Key" },
+      outcome.id === null || outcome.id === undefined || outcome.id === ""
+        ? h("span", { class: "soft" }, "(empty)")
+        : data(keyText(outcome.id)),
+    ),
+    h(
+      "td",
+      { "data-head": "Record" },
+      recordLink(outcome.record_id ?? (keysAreRecords ? recordOf(outcome) : null), recordUrl),
+    ),
+    h(
+      "td",
+      { "data-head": "Reason", class: "why" },
+      h(
+        "span",
+        { class: "reason" },
+        h("i", { class: `dot s-${colour(outcome.status)}`, title: label(outcome.status) }),
+        data(reason.code),
+      ),
+      reason.property && h("span", { class: "soft" }, " of ", data(reason.property)),
+    ),
     h("td", { "data-head": "Message", class: "message" }, data(reason.message || label(outcome.status))),
   );
   return hasValues || outcome.correlation_id ? [row, more] : [row];
@@ -139,11 +228,20 @@ function detailsOf(outcome, reason, columns) {
             "div",
             { class: property === reason.property ? "at-fault" : null },
             h("dt", {}, data(column), property !== column && h("span", { class: "soft" }, " → ", data(property))),
-            h("dd", {}, value === null ? h("span", { class: "soft" }, "(null)") : value === "" ? h("span", { class: "soft" }, "(empty)") : data(keyText(value))),
+            h(
+              "dd",
+              {},
+              value === null
+                ? h("span", { class: "soft" }, "(null)")
+                : value === ""
+                  ? h("span", { class: "soft" }, "(empty)")
+                  : data(keyText(value)),
+            ),
           );
         }),
       ),
-    outcome.correlation_id && h("p", { class: "soft" }, "Correlation id for HubSpot's support: ", h("code", {}, data(outcome.correlation_id))),
+    outcome.correlation_id &&
+      h("p", { class: "soft" }, "Correlation id for HubSpot's support: ", h("code", {}, data(outcome.correlation_id))),
   );
 }
 
@@ -156,7 +254,10 @@ export function csv(outcomes) {
   const several = outcomes.some((outcome) => outcome.instance !== undefined);
   const ours = several ? ["instance", ...OURS] : OURS;
   const theirs = [...new Set(outcomes.flatMap((outcome) => Object.keys(outcome.values ?? {})))];
-  const lines = outcomes.map((outcome) => [...ours.map((key) => outcome[key]), ...theirs.map((key) => outcome.values?.[key])]);
+  const lines = outcomes.map((outcome) => [
+    ...ours.map((key) => outcome[key]),
+    ...theirs.map((key) => outcome.values?.[key]),
+  ]);
   // with a byte order mark, since spreadsheets take UTF-8 for something else without one
   return `\ufeff${[[...ours, ...theirs], ...lines].map((cells) => cells.map(cell).join(",")).join("\r\n")}\r\n`;
 }
@@ -164,7 +265,7 @@ export function csv(outcomes) {
 const NUMBER_OR_PHONE = /^[+-]?[\d\s().,/-]*$/;
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** A cell that no spreadsheet runs as a formula: such a text gets an apostrophe in front. Numbers and phone numbers don't. */
+/** A cell that no spreadsheet runs as a formula: such a text gets an apostrophe in front; numbers, also of phones, don't. */
 function cell(value) {
   if (value === null || value === undefined) return "";
   let text = typeof value === "object" ? JSON.stringify(value) : String(value);

@@ -7,7 +7,12 @@ const OPERATORS = Object.keys(model.words.operators);
 
 /** The newest task instances of all syncs, a page of them: `{instances, more}`. */
 export async function newestInstances(offset = 0) {
-  const reply = await airflow.get("dags/~/dagRuns/~/taskInstances", { operator: OPERATORS, order_by: "-run_after", limit: 100, offset });
+  const reply = await airflow.get("dags/~/dagRuns/~/taskInstances", {
+    operator: OPERATORS,
+    order_by: "-run_after",
+    limit: 100,
+    offset,
+  });
   const instances = reply.task_instances.map(airflow.named);
   return { instances, more: offset + instances.length < reply.total_entries && instances.length > 0 };
 }
@@ -15,14 +20,27 @@ export async function newestInstances(offset = 0) {
 /** Tasks that pushed a timeline and are of another class (an operator derived from ours): their newest instances. */
 export async function derivedTasks() {
   const query = { xcom_key: "timeline", order_by: "-timestamp", limit: 100 };
-  const reply = await airflow.get(`${airflow.path("dags", "~", "dagRuns", "~", "taskInstances", "~")}/xcomEntries`, query, { later: true });
-  return [...new Map(reply.xcom_entries.map((entry) => [`${entry.dag_id} ${entry.task_id}`, { dag_id: entry.dag_id, task_id: entry.task_id }])).values()];
+  const reply = await airflow.get(
+    `${airflow.path("dags", "~", "dagRuns", "~", "taskInstances", "~")}/xcomEntries`,
+    query,
+    { later: true },
+  );
+  return [
+    ...new Map(
+      reply.xcom_entries.map((entry) => [
+        `${entry.dag_id} ${entry.task_id}`,
+        { dag_id: entry.dag_id, task_id: entry.task_id },
+      ]),
+    ).values(),
+  ];
 }
 
 /** The newest task instances of one task: `{instances, more}`. */
 export async function instancesOf(task, { limit = 100, offset = 0, later = false } = {}) {
   const query = { task_id: task.task_id, order_by: "-run_after", limit, offset };
-  const reply = await airflow.get(`${airflow.path("dags", task.dag_id, "dagRuns", "~", "taskInstances")}`, query, { later });
+  const reply = await airflow.get(`${airflow.path("dags", task.dag_id, "dagRuns", "~", "taskInstances")}`, query, {
+    later,
+  });
   const instances = reply.task_instances.map(airflow.named);
   return { instances, more: offset + instances.length < reply.total_entries && instances.length > 0 };
 }
@@ -47,10 +65,19 @@ export class Runs {
 
   #runOf(instance) {
     const key = taskKey(instance);
-    if (!this.#tasks.has(key)) this.#tasks.set(key, { dag_id: instance.dag_id, task_id: instance.task_id, runs: new Map() });
+    if (!this.#tasks.has(key))
+      this.#tasks.set(key, { dag_id: instance.dag_id, task_id: instance.task_id, runs: new Map() });
     const { runs } = this.#tasks.get(key);
     const { run_id } = instance;
-    if (!runs.has(run_id)) runs.set(run_id, { dag_id: instance.dag_id, task_id: instance.task_id, run_id, run_after: instance.run_after, instances: new Map(), summary: null });
+    if (!runs.has(run_id))
+      runs.set(run_id, {
+        dag_id: instance.dag_id,
+        task_id: instance.task_id,
+        run_id,
+        run_after: instance.run_after,
+        instances: new Map(),
+        summary: null,
+      });
     return runs.get(run_id);
   }
 
@@ -60,7 +87,10 @@ export class Runs {
 
   /** `{dag_id, task_id, runs}` of each task, its newest run first. */
   tasks() {
-    return [...this.#tasks.values()].map((task) => ({ ...task, runs: [...task.runs.values()].sort((one, other) => new Date(other.run_after) - new Date(one.run_after)) }));
+    return [...this.#tasks.values()].map((task) => ({
+      ...task,
+      runs: [...task.runs.values()].sort((one, other) => new Date(other.run_after) - new Date(one.run_after)),
+    }));
   }
 }
 
@@ -70,13 +100,17 @@ function describe(run) {
   const instances = [...run.instances.values()];
   const states = new Set(instances.map((instance) => instance.state));
   run.state = ORDER.find((state) => states.has(state)) ?? instances[0].state;
-  run.start_date = instances.map((instance) => instance.start_date).filter(Boolean).sort()[0] ?? null;
+  run.start_date =
+    instances
+      .map((instance) => instance.start_date)
+      .filter(Boolean)
+      .sort()[0] ?? null;
   run.operator = instances[0].operator;
   run.map_index = instances[0].map_index;
   run.rendered_fields = instances[0].rendered_fields ?? {};
 }
 
-/** Ask for the numbers of runs of one task, those that have any by now; `run.summary` has them then. `told(run)` is called for each. */
+/** Ask for the numbers of runs of one task: `run.summary` has them then, if there are any, and `told(run)` is called. */
 export async function addSummaries(runs, told = () => {}, options = { later: true }) {
   const wanted = runs.filter((run) => !run.asked && !model.isWaiting(run.state));
   if (!wanted.length) return;
@@ -84,7 +118,9 @@ export async function addSummaries(runs, told = () => {}, options = { later: tru
   await Promise.all(
     wanted.map(async (run) => {
       run.asked = model.isOver(run.state);
-      const all = await Promise.all([...run.instances.values()].map((instance) => summaryOf(run, instance, there, options)));
+      const all = await Promise.all(
+        [...run.instances.values()].map((instance) => summaryOf(run, instance, there, options)),
+      );
       const summaries = all.filter((one) => one !== null);
       if (summaries.length) run.summary = summaries.length === 1 ? summaries[0] : model.summed(summaries);
       run.seconds = run.summary?.seconds ?? null;
@@ -96,11 +132,16 @@ export async function addSummaries(runs, told = () => {}, options = { later: tru
 
 /** Which of these runs have pushed what: a request or two, however many they are. */
 async function pushedBy(runs, options) {
-  if (!runs.some((run) => [...run.instances.values()].some((instance) => fromStore(instance) === undefined))) return new Set();
-  const since = runs.map((run) => run.run_after).reduce((one, other) => (new Date(one) < new Date(other) ? one : other));
+  if (!runs.some((run) => [...run.instances.values()].some((instance) => fromStore(instance) === undefined)))
+    return new Set();
+  const since = runs
+    .map((run) => run.run_after)
+    .reduce((one, other) => (new Date(one) < new Date(other) ? one : other));
   const keys = runs.some((run) => model.isRunning(run.state)) ? ["return_value", "timeline"] : ["return_value"];
   const of = { dag_id: runs[0].dag_id, run_id: runs.length === 1 ? runs[0].run_id : "~", task_id: runs[0].task_id };
-  const found = await Promise.all(keys.map((key) => airflow.pushed(of, { xcom_key: key, ...(runs.length > 1 && { run_after_gte: since }) }, options)));
+  const found = await Promise.all(
+    keys.map((key) => airflow.pushed(of, { xcom_key: key, ...(runs.length > 1 && { run_after_gte: since }) }, options)),
+  );
   return new Set(found.flatMap((some) => [...some]));
 }
 
@@ -118,7 +159,8 @@ async function summaryOf(run, instance, there, options) {
 
 // What a finished try has pushed doesn't change any more: it is kept for as long as the tab is open. It is numbers, and
 // was given to this viewer; Airflow says each time which task instances the viewer may see.
-const kept = (instance) => (model.isOver(instance.state) && instance.end_date ? `hubspot-sync ${instance.id} ${instance.end_date}` : null);
+const kept = (instance) =>
+  model.isOver(instance.state) && instance.end_date ? `hubspot-sync ${instance.id} ${instance.end_date}` : null;
 
 function fromStore(instance) {
   try {

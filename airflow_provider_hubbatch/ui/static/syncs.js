@@ -106,7 +106,8 @@ async function lookAgain() {
 
 // --- the page -------------------------------------------------------------------------------------------------------
 
-const NOTHING = "No HubSpot sync has run yet. Once a task of one of the HubSpot operators has run, it is shown here with its history.";
+const NOTHING =
+  "No HubSpot sync has run yet. Once a task of one of the HubSpot operators has run, it is shown here with its history.";
 
 const last = (sync) => sync.runs[0];
 const summaryOf = (sync) => last(sync).summary;
@@ -123,8 +124,16 @@ const before = (sync) => sync.runs.slice(1).find((run) => run.summary);
 
 const COLUMNS = [
   { key: "name", title: "Sync", value: (sync) => `${sync.dag_id} ${sync.task_id}`.toLowerCase(), up: true },
-  { key: "state", title: "State", value: (sync) => ["failed", "up_for_retry", "deferred", "running"].indexOf(last(sync).state) + 1 },
-  { key: "last", title: "Last run", value: (sync) => new Date(last(sync).start_date ?? last(sync).run_after).valueOf() },
+  {
+    key: "state",
+    title: "State",
+    value: (sync) => ["failed", "up_for_retry", "deferred", "running"].indexOf(last(sync).state) + 1,
+  },
+  {
+    key: "last",
+    title: "Last run",
+    value: (sync) => new Date(last(sync).start_date ?? last(sync).run_after).valueOf(),
+  },
   { key: "history", title: `Last ${RUNS_SHOWN} runs` },
   { key: "rows", title: "Rows", value: (sync) => summaryOf(sync)?.rows ?? -1, figure: true },
   { key: "rejected", title: "Rejected", value: (sync) => failedIn(last(sync)) ?? -1, figure: true },
@@ -135,17 +144,44 @@ const COLUMNS = [
 function frame() {
   main.replaceChildren(
     h("header", {}, h("h1", {}, "HubSpot syncs"), told),
-    h("div", { class: "filters", role: "search" }, search(), filter("dag", "All DAGs"), filter("object", "All objects"), filter("verb", "All verbs"), filter("state", "All states")),
+    h(
+      "div",
+      { class: "filters", role: "search" },
+      search(),
+      filter("dag", "All DAGs"),
+      filter("object", "All objects"),
+      filter("verb", "All verbs"),
+      filter("state", "All states"),
+    ),
     h("section", { class: "card wide flush" }, scrollingTable("Syncs", COLUMNS.map(headOf), body, { class: "syncs" })),
   );
 }
 
-const search = () => h("input", { type: "search", placeholder: "Search syncs", "aria-label": "Search syncs", oninput: (event) => choose({ text: event.target.value.toLowerCase() }) });
+const search = () =>
+  h("input", {
+    type: "search",
+    placeholder: "Search syncs",
+    "aria-label": "Search syncs",
+    oninput: (event) => choose({ text: event.target.value.toLowerCase() }),
+  });
 
-const VALUES = { dag: (sync) => sync.dag_id, object: objectsOf, verb: verbOf, state: (sync) => last(sync).state ?? "none" };
+const VALUES = {
+  dag: (sync) => sync.dag_id,
+  object: objectsOf,
+  verb: verbOf,
+  state: (sync) => last(sync).state ?? "none",
+};
 
 function filter(key, title) {
-  return h("select", { "aria-label": title.replace("All", "Filter by"), id: `filter-${key}`, onchange: (event) => choose({ [key]: event.target.value }) }, h("option", { value: "" }, title));
+  return h(
+    "select",
+    {
+      "aria-label": title.replace("All", "Filter by"),
+      id: `filter-${key}`,
+      onchange: (event) => choose({ [key]: event.target.value }),
+    },
+    h("option", { value: "" }, title),
+  );
 }
 
 function fillFilters() {
@@ -153,7 +189,12 @@ function fillFilters() {
     const select = document.getElementById(`filter-${key}`);
     const values = [...new Set(syncs.map(value).filter(Boolean))].sort();
     const first = select.options[0];
-    select.replaceChildren(first, ...values.map((one) => h("option", { value: one, selected: chosen[key] === one }, key === "state" ? stateWord(one) : one)));
+    select.replaceChildren(
+      first,
+      ...values.map((one) =>
+        h("option", { value: one, selected: chosen[key] === one }, key === "state" ? stateWord(one) : one),
+      ),
+    );
     select.hidden = values.length < 2 && !chosen[key];
   }
 }
@@ -163,9 +204,20 @@ function headOf(column) {
   const sort = () => {
     choose(chosen.sort === column.key ? { down: !chosen.down } : { sort: column.key, down: !column.up });
     for (const th of document.querySelectorAll("th[data-key]")) th.removeAttribute("aria-sort");
-    document.querySelector(`th[data-key="${column.key}"]`).setAttribute("aria-sort", chosen.down ? "descending" : "ascending");
+    document
+      .querySelector(`th[data-key="${column.key}"]`)
+      .setAttribute("aria-sort", chosen.down ? "descending" : "ascending");
   };
-  return h("th", { scope: "col", "data-key": column.key, class: column.figure ? "figure" : null, "aria-sort": chosen.sort === column.key ? "descending" : null }, h("button", { type: "button", class: "sort", onclick: sort }, column.title));
+  return h(
+    "th",
+    {
+      scope: "col",
+      "data-key": column.key,
+      class: column.figure ? "figure" : null,
+      "aria-sort": chosen.sort === column.key ? "descending" : null,
+    },
+    h("button", { type: "button", class: "sort", onclick: sort }, column.title),
+  );
 }
 
 function choose(changes) {
@@ -175,7 +227,12 @@ function choose(changes) {
 
 function matching() {
   const by = COLUMNS.find((column) => column.key === chosen.sort).value;
-  const found = syncs.filter((sync) => Object.entries(VALUES).every(([key, value]) => !chosen[key] || value(sync) === chosen[key]) && (!chosen.text || `${sync.dag_id} ${sync.task_id} ${objectsOf(sync)} ${verbOf(sync)}`.toLowerCase().includes(chosen.text)));
+  const found = syncs.filter(
+    (sync) =>
+      Object.entries(VALUES).every(([key, value]) => !chosen[key] || value(sync) === chosen[key]) &&
+      (!chosen.text ||
+        `${sync.dag_id} ${sync.task_id} ${objectsOf(sync)} ${verbOf(sync)}`.toLowerCase().includes(chosen.text)),
+  );
   const sign = chosen.down ? -1 : 1;
   return found.sort((one, other) => {
     const [a, b] = [by(one), by(other)];
@@ -196,7 +253,12 @@ function tell(shown) {
   const failed = shown.filter((sync) => last(sync).state === "failed").length;
   const running = shown.filter((sync) => model.isRunning(last(sync).state)).length;
   const rejected = shown.reduce((sum, sync) => sum + (failedIn(last(sync)) ?? 0), 0);
-  const parts = [count(shown.length, "sync"), failed && `${number(failed)} failed`, running && `${number(running)} running`, rejected && `${count(rejected, "row")} rejected in their last runs`];
+  const parts = [
+    count(shown.length, "sync"),
+    failed && `${number(failed)} failed`,
+    running && `${number(running)} running`,
+    rejected && `${count(rejected, "row")} rejected in their last runs`,
+  ];
   const older = more ? ` Found in the newest ${number(looked)} task instances of the HubSpot operators.` : "";
   const text = `${parts.filter(Boolean).join(", ")}.${older}`;
   if (told.textContent !== text) told.textContent = text;
@@ -212,23 +274,48 @@ function rowOf(sync) {
     h(
       "td",
       { class: "name" },
-      h("a", { href: airflow.page("history.html", { dag_id: sync.dag_id, task_id: sync.task_id }) }, data(sync.task_id), spoken(": all runs")),
+      h(
+        "a",
+        { href: airflow.page("history.html", { dag_id: sync.dag_id, task_id: sync.task_id }) },
+        data(sync.task_id),
+        spoken(": all runs"),
+      ),
       h("div", { class: "soft" }, data(sync.dag_id)),
       h("div", { class: "soft" }, [verbOf(sync), objectsOf(sync)].filter(Boolean).join(" ")),
     ),
     h("td", { "data-head": "State" }, stateChip(run.state)),
     h("td", { "data-head": "Last run" }, toRun(run, { title: moment(started) }, started ? ago(started) : "–")),
-    h("td", { "data-head": "History", class: "spark-cell" }, sparkline(sync.runs.slice(0, RUNS_SHOWN).reverse(), RUNS_SHOWN)),
+    h(
+      "td",
+      { "data-head": "History", class: "spark-cell" },
+      sparkline(sync.runs.slice(0, RUNS_SHOWN).reverse(), RUNS_SHOWN),
+    ),
     h("td", { "data-head": "Rows", class: "figure" }, summary ? number(summary.rows) : "–"),
     h("td", { "data-head": "Rejected", class: "figure" }, rejectedOf(sync)),
     h("td", { "data-head": "Duration", class: "figure" }, summary ? duration(summary.seconds) : "–"),
-    h("td", { "data-head": "Requests", class: "figure" }, summary ? number(summary.requests) : "–", quotaOf(run.timeline)),
+    h(
+      "td",
+      { "data-head": "Requests", class: "figure" },
+      summary ? number(summary.requests) : "–",
+      quotaOf(run.timeline),
+    ),
   );
 }
 
 function quotaOf(timeline) {
   const { daily, daily_remaining: left } = timeline ?? {};
-  return daily > 0 && typeof left === "number" && h("div", { class: "soft change", title: `${number(left)} of the account's ${number(daily)} requests a day were left after it` }, `${percent(left, daily)} of the day left`);
+  return (
+    daily > 0 &&
+    typeof left === "number" &&
+    h(
+      "div",
+      {
+        class: "soft change",
+        title: `${number(left)} of the account's ${number(daily)} requests a day were left after it`,
+      },
+      `${percent(left, daily)} of the day left`,
+    )
+  );
 }
 
 function rejectedOf(sync) {
@@ -238,7 +325,14 @@ function rejectedOf(sync) {
   const change = then === null ? 0 : now - then;
   return [
     h("span", { class: now ? "failed" : null }, number(now)),
-    change !== 0 && h("div", { class: change > 0 ? "failed change" : "soft change" }, h("span", { "aria-hidden": "true" }, change > 0 ? "▲ " : "▼ "), `${number(Math.abs(change))} ${change > 0 ? "more" : "fewer"}`, spoken(" than in the run before")),
+    change !== 0 &&
+      h(
+        "div",
+        { class: change > 0 ? "failed change" : "soft change" },
+        h("span", { "aria-hidden": "true" }, change > 0 ? "▲ " : "▼ "),
+        `${number(Math.abs(change))} ${change > 0 ? "more" : "fewer"}`,
+        spoken(" than in the run before"),
+      ),
   ];
 }
 
