@@ -129,7 +129,7 @@ class ScriptedAirflow:
         return HTMLResponse(
             f'<!doctype html><html class="{escape(theme)}" style="height:100%"><head><base href="{self.prefix}/">'
             f'<title>Airflow</title><link rel="icon" href="data:,"></head>'
-            f"<body style='height:100%;margin:0;background:{BACKGROUNDS[theme]}'>"
+            f"<body style='height:100%;margin:0;font-family:sans-serif;background:{BACKGROUNDS[theme]}'>"
             f'<iframe sandbox="{SANDBOX}" src="hubbatch/{escape(page)}" '
             "style='border:none;display:block;height:100%;width:100%'></iframe></body></html>"
         )

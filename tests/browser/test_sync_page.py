@@ -150,6 +150,10 @@ def test_statuses_and_verbs_of_later_versions_are_shown(reader: Reader) -> None:
     summary = {**pushed["return_value"], "rows": 10, "verb": "merge", "merged": 3, "to_object_type": "companies"}
     show(reader, Instance(xcoms={**pushed, "return_value": summary}), "10 rows: 7 updated, 3 merged")
     assert reader.one(".kicker").text == "merge contacts → companies"
+    link = {"row": 4, "id": "a@b.com", "to_id": 17, "status": "rejected", "category": "CONFLICT", "values": {"x": 1}}
+    pushed["return_value"] = summary | {"rejected": 1, "updated": 6}
+    show(reader, Instance(xcoms={**pushed, "rejected": [link]}), "Rows to correct")
+    assert reader.texts("#rows td[data-head=Key]") == ["a@b.com → 17"]
 
 
 def test_a_mapped_sync_is_summed_and_single(reader: Reader) -> None:

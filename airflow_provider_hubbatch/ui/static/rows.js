@@ -175,9 +175,8 @@ function rowOf({ outcome, reason }, { recordUrl, keysAreRecords, several, column
     h(
       "td",
       { "data-head": "Key" },
-      outcome.id === null || outcome.id === undefined || outcome.id === ""
-        ? h("span", { class: "soft" }, "(empty)")
-        : data(keyText(outcome.id)),
+      keyOf(outcome.id),
+      outcome.to_id !== undefined && [h("span", { class: "soft" }, " → "), keyOf(outcome.to_id)],
     ),
     h(
       "td",
@@ -199,6 +198,9 @@ function rowOf({ outcome, reason }, { recordUrl, keysAreRecords, several, column
   );
   return hasValues || outcome.correlation_id ? [row, more] : [row];
 }
+
+const keyOf = (id) =>
+  id === null || id === undefined || id === "" ? h("span", { class: "soft" }, "(empty)") : data(keyText(id));
 
 const keyText = (id) => (typeof id === "object" ? JSON.stringify(id) : String(id));
 
@@ -251,8 +253,9 @@ const OURS = ["row", "id", "record_id", "status", "category", "message", "correl
 
 /** The rows as a table: what became of each, then its values, a column each. */
 export function csv(outcomes) {
-  const several = outcomes.some((outcome) => outcome.instance !== undefined);
-  const ours = several ? ["instance", ...OURS] : OURS;
+  const told = new Set(outcomes.flatMap((outcome) => Object.keys(outcome)));
+  told.delete("values");
+  const ours = [...new Set([...(told.has("instance") ? ["instance"] : []), ...OURS, ...told])];
   const theirs = [...new Set(outcomes.flatMap((outcome) => Object.keys(outcome.values ?? {})))];
   const lines = outcomes.map((outcome) => [
     ...ours.map((key) => outcome[key]),
