@@ -106,7 +106,7 @@ from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 with DAG("linked", schedule=None, default_args={"object_type": "contacts"}):
     HubSpotBatchUpdateOperator(task_id="good", rows=[{"id": 1, "city": "x"}], results_path="@folder@")
     HubSpotBatchUpdateOperator(task_id="bad", rows=[{"id": "bad", "city": "x"}])
-    HubSpotBatchUpdateOperator(task_id="wrong", rows=[{"id": 1, "city": "x"}], results_path="{{ 'no' }}://such")
+    HubSpotBatchUpdateOperator(task_id="wrong", rows=[{"id": 1, "city": "x"}], object_type="{{ 'no/such' }}")
     HubSpotBatchUpdateOperator.partial(task_id="mapped").expand(rows=[[{"id": 1, "city": "x"}], []])
 """
 
