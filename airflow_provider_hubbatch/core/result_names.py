@@ -128,6 +128,7 @@ class Claim:
     :param started_at: when it started, in seconds since the epoch, by its worker's clock; 0.0 where nobody knows.
     :param earlier: the parts of the tries before that count.
     :param ended: whether every row has its line: not while it writes, nor where it was stopped before it had read all.
+    :param once: the rows have no key by which a created record would be found: an unclear one is never just sent again.
     """
 
     try_id: str
@@ -136,6 +137,7 @@ class Claim:
     started_at: float = 0.0
     earlier: Parts = ()
     ended: bool = False
+    once: bool = False
 
     def counts(self, name: str, file: str) -> bool:
         """Whether a file is a part of the result."""
@@ -173,6 +175,7 @@ class Claim:
             "started_at": self.started_at,
             "earlier": dict(self.earlier),
             "ended": self.ended,
+            "once": self.once,
         }
         return json.dumps(said, separators=(",", ":")).encode()
 
@@ -193,8 +196,15 @@ class Claim:
         if not (isinstance(task, str) and isinstance(started_at, float) and isinstance(earlier, dict)):
             raise ValueError("it is damaged")  # noqa: TRY004 - as everything else that is wrong with it
         kept = checked_parts(list(earlier.items()))
-        ended = said.get("ended") is True
-        return cls(try_id=try_id, task=task, number=number, started_at=started_at, earlier=kept, ended=ended)
+        return cls(
+            try_id=try_id,
+            task=task,
+            number=number,
+            started_at=started_at,
+            earlier=kept,
+            ended=said.get("ended") is True,
+            once=said.get("once") is True,
+        )
 
 
 def _decoded(content: bytes) -> Any:

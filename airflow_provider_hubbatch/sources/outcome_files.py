@@ -86,6 +86,14 @@ class OutcomeFiles:
         if damaged:
             log.warning("%d lines of %s are no outcomes, and left out", damaged, show_path(path))
 
+    def are_once(self) -> bool:
+        """Whether a row of which HubSpot didn't say what became of it may have created a record that nothing finds.
+
+        :raises SettingsError: as :meth:`counted`.
+        """
+        claim = self._read_claim()
+        return claim is not None and claim.once
+
     def _read_claim(self) -> Claim | None:
         """What says which files count; ``None`` where somebody has copied them without it."""
         path = self.paths.get(claim_name(self.task))

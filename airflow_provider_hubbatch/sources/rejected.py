@@ -190,6 +190,12 @@ class _Choice:
         # what has no id was to be created: it may be there
         return not (self.by_default and status == "unknown" and outcome.get("id") is None)
 
+    def for_files(self, files: OutcomeFiles) -> _Choice:
+        """The same for rows without a key: of what may have been created nothing is sent again by itself."""
+        if not self.by_default or not files.are_once():
+            return self
+        return replace(self, statuses=self.statuses - {"unknown"})
+
     def problem(self, outcome: Outcome) -> str | None:
         """Why a row that is asked for isn't sent again nevertheless."""
         if not isinstance(outcome.get("values"), dict):
@@ -227,7 +233,7 @@ class _Replay:
     def __init__(self, files: OutcomeFiles, choice: _Choice, later: Sequence[OutcomeFiles] = ()) -> None:
         self._files = files
         self._later = later
-        self._choice = choice
+        self._choice = choice.for_files(files)
         self._left_out: Counter[str] = Counter()
         self._spans: dict[str, tuple[int, int]] = {}
         self.only_looked = False

@@ -56,6 +56,7 @@ class ResultFiles:
     :param name: what the files' names begin with: the task's, so that mapped tasks can share a folder.
     :param this_try: which try writes.
     :param earlier: the parts of tries before that count; all other files of this name are removed first.
+    :param once: the rows have no key: one of which HubSpot didn't say what became of it is never sent again by itself.
     :param storage: entered around everything that may hang. An exception that it lets in is raised, and the files are
         given up then.
     :ivar error: why nothing is written any more.
@@ -68,6 +69,7 @@ class ResultFiles:
         this_try: TaskTry,
         *,
         earlier: Parts = (),
+        once: bool = False,
         storage: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._folder = _storage_path(folder)
@@ -79,6 +81,7 @@ class ResultFiles:
             number=this_try.number,
             started_at=this_try.started_at,
             earlier=earlier,
+            once=once,
         )
         self._parts = 0
         self._storage = storage

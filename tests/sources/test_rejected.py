@@ -116,6 +116,17 @@ def test_statuses_and_categories_choose_rows(tmp_path: Path, statuses: Any, want
     assert rows(RejectedRows(str(tmp_path), statuses=statuses)) == wanted
 
 
+def test_what_may_have_been_created_is_not_sent_again_by_itself(tmp_path: Path) -> None:
+    """Rows without a key, of which HubSpot never said what became, are sent again only if they are asked for."""
+    lines = [outcome(0), outcome(1, "unknown"), outcome(2, "unknown", category="NO_ANSWER"), outcome(3, "not_sent")]
+    write(tmp_path, "sync-0123abcd-00001.jsonl", lines)
+    claim = Claim(try_id="0123abcd", once=True, ended=True)
+    (tmp_path / "sync.try.json").write_bytes(claim.as_json())
+    assert rows(RejectedRows(str(tmp_path))) == [0, 3]
+    assert rows(RejectedRows(str(tmp_path), statuses=["unknown"])) == [1, 2]
+    assert Claim.from_json(claim.as_json()) == claim
+
+
 @pytest.mark.parametrize("statuses", ["rejected", [], ["rejectd"], [1], ["Rejected", "updted"]])
 def test_statuses_that_are_none_are_refused(tmp_path: Path, statuses: Any) -> None:
     """A word that is no status is named."""
