@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
+OPERATOR = REPOSITORY / "docs" / "operator.md"
 ERRORS = REPOSITORY / "docs" / "errors.md"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
@@ -109,8 +110,8 @@ def signature() -> dict[str, inspect.Parameter]:
 
 
 def test_the_table_has_every_parameter_with_its_default() -> None:
-    """The README's table is the operator's signature, in its order."""
-    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(README, "## Parameters")}
+    """The page's table is the operator's signature, in its order."""
+    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(OPERATOR, "## Parameters")}
     assert list(documented) == list(signature())
     defaults = {name: one.default for name, one in signature().items()}
     shown = {
@@ -122,8 +123,8 @@ def test_the_table_has_every_parameter_with_its_default() -> None:
 
 
 def test_the_templated_parameters_are_named() -> None:
-    """The README says which parameters are templated, and no others."""
-    (sentence,) = re.findall(r"^(`object_type`[^|]*?) are templated", README.read_text(), re.MULTILINE)
+    """The page says which parameters are templated, and no others."""
+    (sentence,) = re.findall(r"^(`object_type`[^|]*?) are templated", OPERATOR.read_text(), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(HubSpotBatchUpdateOperator.template_fields)
 
 
@@ -192,3 +193,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not path.exists() or (anchor and anchor not in anchors_of(path)):
             broken.append(target)
     assert broken == []
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    """It is short, and has a picture; everything else is in the docs."""
+    text = README.read_text()
+    assert len(text.splitlines()) < 110
+    assert "](docs/images/" in text
+
+
+def test_the_landing_page_leads_to_every_page() -> None:
+    """No page of the docs can be found by chance only."""
+    text = (REPOSITORY / "docs" / "README.md").read_text()
+    pages = {page.name for page in (REPOSITORY / "docs").glob("*.md")} - {"README.md"}
+    assert {name for name in pages if f"]({name}" not in text} == set()
