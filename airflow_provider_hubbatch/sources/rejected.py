@@ -90,8 +90,8 @@ def _find_named(source: RejectedRows, own: OwnRun | None, choice: _Choice) -> li
     if own is not None and writes_into(own, folder) and source.task_id in (None, own.name):
         raise SettingsError(
             f"RejectedRows: {show_path(folder)} is where this sync writes its own results. Put the run into "
-            'results_path, as "s3://bucket/hubspot/{{ ds }}", and name an earlier run\'s folder here, or the folder '
-            "above with latest=True"
+            'results_path, as "s3://bucket/hubspot/{{ run_id }}", and name an earlier run\'s folder here, or the '
+            "folder above with latest=True"
         )
     found = list_folder(folder)
     if not found:
@@ -124,7 +124,7 @@ def _find_latest(source: RejectedRows, own: OwnRun | None, choice: _Choice) -> l
     if own is not None and writes_into(own, base):
         raise SettingsError(
             f"RejectedRows: this sync's results_path is {show_path(base)} itself, so that each run removes the results "
-            'of the one before. Put the run into it, as "s3://bucket/hubspot/{{ ds }}"'
+            'of the one before. Put the run into it, as "s3://bucket/hubspot/{{ run_id }}"'
         )
     replays: list[_Replay] = []
     later: list[OutcomeFiles] = []

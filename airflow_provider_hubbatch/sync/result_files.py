@@ -187,8 +187,8 @@ class ResultFiles:
             self._try.raise_if_superseded()
         raise SettingsError(
             f"results_path: another sync ({claim.task or 'of no task'}) writes files of the same name into "
-            f"{show_path(self._folder)}, and this one has stopped: give each run its own folder, as with {{{{ ds }}}} "
-            "or {{ run_id }} in the path"
+            f"{show_path(self._folder)}, and this one has stopped: give each run its own folder, as with "
+            "{{ run_id }} in the path"
         )
 
     def _read_claim(self) -> Claim:
