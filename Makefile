@@ -31,7 +31,7 @@ lint: $(READY)  ## Ruff and mypy, as CI runs them
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)  ## Let ruff mend what it can
+format: $(READY)  ## Let ruff fix what it can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 

@@ -5,7 +5,7 @@ next::
 
     HubSpotError
       SettingsError              the DAG's author: a parameter, a column, a mapping, the connection's fields
-      AccessError                whoever gave the token
+      AccessError                the person who gave the token
         AuthenticationError        401: wrong, revoked or expired
         MissingScopesError         403: names the scopes
       RequestRefusedError        the caller of ``HubSpotHook.request``: HubSpot refused this one request

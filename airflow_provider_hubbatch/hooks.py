@@ -54,7 +54,7 @@ class HubSpotHook(HttpHook):
         return {**added, "hubspot_conn_id": self.hubspot_conn_id, "method": self.method}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A hook of the same connection, which reads it anew."""
+        """A hook of the same connection, which reads it again."""
         HubSpotHook.__init__(self, state["hubspot_conn_id"])
         vars(self).update(state)
 

@@ -1,6 +1,6 @@
 """Which failures Airflow retries, and when: a default retry policy, where Airflow has them (3.3 and later).
 
-Everywhere else the exceptions themselves do it: what no retry mends is raised as ``AirflowFailException``.
+Everywhere else the exceptions themselves do it: what a retry can't fix is raised as ``AirflowFailException``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ except ImportError:  # before Airflow 3.3
     RetryPolicy = None  # type: ignore[assignment,misc]
 
 WORTH_A_RETRY = (UnavailableError, SyncStoppedError)
-"""What Airflow's retries can mend."""
+"""What Airflow's retries can fix."""
 
 
 def with_retry_policy(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def with_retry_policy(kwargs: dict[str, Any]) -> dict[str, Any]:
 if RetryPolicy is not None:
 
     class HubSpotRetryPolicy(RetryPolicy):
-        """Retry when HubSpot asked to; fail at once what no retry mends; all else as the task says."""
+        """Retry when HubSpot asked to; fail at once what a retry can't fix; all else as the task says."""
 
         def evaluate(
             self,

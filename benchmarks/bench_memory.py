@@ -107,7 +107,7 @@ def sync(source: str, place: str, skip_unchanged: str | None) -> dict[str, Any]:
     hook = HubSpotHook()
     _ = hook.client  # the connection is read
     idle = memory_bytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the highest begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the highest
     started = time.perf_counter()
     report = hook.batch_update("companies", given, skip_unchanged=skip_unchanged)
     seconds = time.perf_counter() - started

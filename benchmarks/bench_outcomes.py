@@ -83,7 +83,7 @@ def measure(way: str, folder: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as empty:
         WAYS[way](empty)
     idle = memory_bytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the highest begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the highest
     started = time.perf_counter()
     rows = WAYS[way](folder)
     return {"rows": rows, "seconds": time.perf_counter() - started, "grown": memory_bytes("VmHWM") - idle}

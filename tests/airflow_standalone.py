@@ -76,7 +76,7 @@ class AirflowUnderTest(Standalone):
 
     def _call(self, method: str, path: str, *, missing_ok: bool = False, **options: Any) -> requests.Response:
         if self._token is None:
-            # The simple auth manager, with everybody an admin, gives a token to whoever asks
+            # The simple auth manager, with everybody an admin, gives everybody a token
             login = requests.get(f"{self.url}/auth/token", timeout=30)
             login.raise_for_status()
             self._token = str(login.json()["access_token"])

@@ -113,7 +113,7 @@ def test_the_metadata_says_what_pip_and_pypi_show(wheel: Path) -> None:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment with the wheel; all else it sees is what is installed here, but not the source tree.
 
-    To install everything anew takes a minute or more: ``make artefact`` does that.
+    To install everything from scratch takes a minute or more: ``make artefact`` does that.
     """
     venv = tmp_path_factory.mktemp("installed") / "venv"
     if os.environ.get("ARTEFACT_ENVIRONMENT") == "empty":

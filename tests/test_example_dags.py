@@ -74,7 +74,7 @@ def test_changed_customers_reach_hubspot_and_come_back(run_dag: RunDag, setting:
 
 
 def test_a_second_run_sends_only_what_is_left(run_dag: RunDag, setting: Setting) -> None:
-    """What was written back isn't sent again; the rejected rows are, until somebody mends them."""
+    """What was written back isn't sent again; the rejected rows are, until somebody fixes them."""
     first = run_dag(EXAMPLE_DAGS / f"{CHANGED}.py")
     second = run_dag(EXAMPLE_DAGS / f"{CHANGED}.py")
     rejected = {outcome["id"] for outcome in first.xcom("update_contacts", "rejected")}

@@ -1,4 +1,4 @@
-"""``skip_unchanged`` with a path: rows that the last sync wrote just so are left out, and no other row ever is."""
+"""``skip_unchanged`` with a path: rows that the last sync wrote are left out, and no other row ever is."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_reads_are_paced_like_updates() -> None:
 
 
 def test_rejected_rows_carry_the_record_id_that_was_looked_up() -> None:
-    """Who mends a row by address is told which record it is."""
+    """Who fixes a row by address is told which record it is."""
     hubspot = contacts(3)
     hubspot.refuses = lambda properties: properties["city"] == "no"
     done = run(hubspot, [row_of(0, "c1@example.com"), row_of(1, "c2@example.com", city="no")])

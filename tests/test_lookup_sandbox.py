@@ -89,7 +89,7 @@ def test_only_what_differs_is_sent(typed: HubSpotSandbox) -> None:
 
 
 def test_what_changed_in_hubspot_meanwhile_is_written_again(typed: HubSpotSandbox) -> None:
-    """The comparison is with what HubSpot has now, whoever wrote it."""
+    """The comparison is with what HubSpot has now, no matter who wrote it."""
     rows = [{"id": n, "city": "Bonn"} for n in range(1, 151)]
     sync(rows)
     typed.set_value("contacts", "42", "city", "Wien")

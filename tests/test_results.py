@@ -1,4 +1,4 @@
-"""Result files: one line a row, whatever storage, whatever earlier tries left, whatever fails, whoever else writes."""
+"""Result files: one line a row, whatever storage, whatever earlier tries left, whatever fails or others write."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def names(folder: Path) -> list[str]:
 
 
 def lines_in(folder: Any) -> list[dict[str, Any]]:
-    """All lines of all files, as whoever reads every ``*.jsonl`` sees them."""
+    """All lines of all files, as a reader of every ``*.jsonl`` sees them."""
     where = ObjectStoragePath(str(folder))
     paths = [where / path.rpartition("/")[2] for path in where.fs.ls(where.path, detail=False)]
     texts = [path.read_text() for path in paths if path.name.endswith(".jsonl")]

@@ -55,7 +55,7 @@ def test_all_else_is_the_tasks_own(error: BaseException) -> None:
         errors.SyncFailedError,
     ],
 )
-def test_what_no_retry_mends_fails_at_once(kind: type[errors.HubSpotError]) -> None:
+def test_what_a_retry_cannot_fix_fails_at_once(kind: type[errors.HubSpotError]) -> None:
     """Also where somebody raises it without the operator, from a ``@task`` with this policy."""
     decision = decide(kind("hopeless"))
     assert (decision.action, decision.reason) == (RetryAction.FAIL, "hopeless")

@@ -347,7 +347,7 @@ def test_transport_retries_no_setting_that_can_not_work(options: dict[str, Any])
         send("http://127.0.0.1:9", **options)
 
 
-def test_transport_hands_on_what_no_retry_mends() -> None:
+def test_transport_hands_on_what_a_retry_cannot_fix() -> None:
     """An exception of ours, such as that of a token that can't be had, comes out as it is."""
     transport = transport_to("http://127.0.0.1:9", token=Tokens())
     transport.submit(1, Request("POST", "/crm", b"{}"))

@@ -96,7 +96,7 @@ print(page.status_code, page.headers.get("content-security-policy"), xcom.status
 @pytest.mark.airflow
 @pytest.mark.versions
 def test_the_pages_are_for_anybody_and_the_data_is_not(airflow_db: Path) -> None:
-    """Airflow serves the files, in which there is nothing; whoever has no token gets none of what they would show."""
+    """Airflow serves the files, in which there is nothing; without a token nobody gets any of what they would show."""
     environment = os.environ | {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False"}
     told = subprocess.run([sys.executable, "-c", SERVER], capture_output=True, text=True, check=True, env=environment)
     page, policy, xcom = told.stdout.splitlines()[-1].split("|")

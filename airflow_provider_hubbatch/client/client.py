@@ -143,7 +143,7 @@ class HubSpotClient:
         else:
             self.mask_secrets()
             return value
-        # raised here, so that nothing of the refresh hangs on it
+        # raised here, so that it carries nothing of the refresh
         raise UnavailableError(f"HubSpot is not available: no access token: {reason}", correlation_id=correlation_id)
 
     def mask_secrets(self) -> None:

@@ -177,7 +177,7 @@ class Dispatcher:
 
     @property
     def quota_spent(self) -> bool:
-        """Whether one more request could eat into the calls of the day that are to be left."""
+        """Whether one more request could eat into what is to be left of the daily limit."""
         left = self.pace.daily_remaining
         if self.daily_reserve is None or left is None:
             return False

@@ -69,12 +69,12 @@ class ConnectionSettings:
         parts = urlsplit(self.base_url)
         if self.verify is False:
             found.append(
-                f"connection {self.conn_id!r} doesn't verify certificates (verify is false): whoever is on the way to "
+                f"connection {self.conn_id!r} doesn't verify certificates (verify is false): anybody on the way to "
                 "HubSpot can read the token and the rows. Give the path of your CA's certificate as verify instead"
             )
         if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
             found.append(
-                f"the host of connection {self.conn_id!r} is http://: whoever is on the way there can read the token "
+                f"the host of connection {self.conn_id!r} is http://: anybody on the way there can read the token "
                 "and the rows"
             )
         return found

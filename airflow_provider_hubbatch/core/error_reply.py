@@ -29,7 +29,7 @@ _BETWEEN_SCOPES = re.compile(r"[,;\s]+(?:(?:or|and)\s+)?")
 # Under which names a context tells properties.
 _PROPERTIES = ("propertyName", "propertyNames", "property", "properties")
 
-# Codes and categories of refusals that hang on other records: another one has the value.
+# Codes and categories of refusals that depend on other records: another one has the value.
 _CONFLICT = re.compile(r"CONFLICT|UNIQUE|DUPLICATE|ALREADY", re.IGNORECASE)
 # Codes of refusals for a value that the row doesn't have: MISSING_CONDITIONAL_REQUIRED_PROPERTY.
 _LACKING = re.compile(r"MISSING|REQUIRED", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """What a refusal teaches: about rows that are still to be sent, and about which row of its batch it is.
 
-A value that HubSpot refuses in one row may be right in another: a deal's stage hangs on its pipeline, a dependent
+A value that HubSpot refuses in one row may be right in another: a deal's stage depends on its pipeline, a dependent
 field's option on its controlling field, and either may stand in the record only. So a refusal is held against rows
 that HubSpot has not refused themselves only where nothing else can matter: the property can't be written at all, or
 the value can't be right in any row (by its format, or by the property's definition).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Long enough for a retry or two to succeed first, short enough to be seen by whoever looks at the log.
+# Long enough for a retry or two to succeed first, short enough to be seen in the log.
 WARN_AFTER_SECONDS = 5.0
 # Where nothing fails and nothing comes back, a slow reply is the likelier reason for longer.
 SILENT_AFTER_SECONDS = 15.0

@@ -159,7 +159,7 @@ def account_path(api_version: str) -> str:
 
 
 def daily_usage_path(api_version: str) -> str:
-    """The path of a private app's calls of the day, with the account's reset."""
+    """The path of a private app's daily usage, with the account's reset."""
     return f"/account-info/{api_version}/api-usage/daily/private-apps"
 
 

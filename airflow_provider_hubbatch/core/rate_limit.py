@@ -87,7 +87,7 @@ class RateLimitHeaders:
     :param max: requests allowed per interval.
     :param remaining: of these, left when this request was counted (itself taken off).
     :param interval_seconds: the rolling window.
-    :param daily: calls a day allowed to the account.
+    :param daily: requests a day allowed to the account.
     :param daily_remaining: of these, left.
     """
 

@@ -49,7 +49,7 @@ class HubSpotBatchOperator(BaseOperator):
     :param resume: a retry goes on where the last try was stopped (Airflow 3.3 and later; else it starts over).
     :param max_in_flight: requests under way at once.
     :param requests_per_10_seconds: send at most so many; ``None``: as the connection says, else as HubSpot's replies.
-    :param daily_quota_reserve: calls a day to leave for others: a count (int) or a share of the account's limit
+    :param daily_quota_reserve: requests a day to leave for others: a count (int) or a share of the account's limit
         (float below 1).
     :param deferrable: when the daily API limit is exhausted, wait for its reset without a worker.
     :param hubspot_conn_id: the connection. Templated.

@@ -99,7 +99,7 @@ def _hook(conn_id: str) -> Any:
             f"SqlRows: the provider for connection {conn_id!r} of type {kind!r} isn't installed on this worker: "
             f"pip install {package}"
         ) from error
-    # by name: whoever has a DB-API hook has the module, and whoever hasn't need not
+    # by name: where there is a DB-API hook the module is installed, elsewhere it needn't be
     if not memory.is_instance(hook, "airflow.providers.common.sql.hooks.sql", "DbApiHook"):
         raise SettingsError(
             f"SqlRows: connection {conn_id!r} is of type {connection.conn_type!r}, and {type(hook).__name__} "

@@ -109,7 +109,7 @@ class Fingerprints:
         self._touched = np.zeros(len(self._keys), bool)
 
     def leave_out_unchanged(self, rows: Sequence[Input | RowOutcome]) -> list[Input | RowOutcome]:
-        """Replace the inputs that the last sync wrote just so by their outcome.
+        """Replace the inputs that the last sync wrote with the same values by their outcome.
 
         A second row of a record that is written in this sync is always sent: the first one changes what HubSpot has.
 
@@ -140,7 +140,7 @@ class Fingerprints:
         self._events.add((key, fingerprint if confirmed else _FORGOTTEN, record))
 
     def save(self) -> None:
-        """Write the file anew, in one step: a reader sees the old one or the new one.
+        """Replace the file in one step: a reader sees the old one or the new one.
 
         What the storage raises is a warning: the rows are written, and the next sync only sends more of them.
         """

@@ -1,4 +1,4 @@
-"""The XCom ``timeline``: how a sync goes, for whoever looks on while it runs and afterwards."""
+"""The XCom ``timeline``: how a sync goes, to look at while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LiveTimeline:
             self.publish()
 
     def publish(self) -> None:
-        """Publish where the sync is: for the last time by whoever ran it, once it has ended."""
+        """Publish where the sync is: for the last time by its caller, once it has ended."""
         self._next_at = self._clock() + PUBLISH_EVERY_SECONDS
         if self._publish is None:
             return

@@ -43,7 +43,7 @@ _NAVIGATION = {
 
 
 class HubSpotSyncsPlugin(AirflowPlugin):
-    """Static pages that read Airflow's REST API with the session of whoever looks at them."""
+    """Static pages that read Airflow's REST API with the viewer's own session."""
 
     name = "hubspot_syncs"
     fastapi_apps: list[Any] = (

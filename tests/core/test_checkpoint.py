@@ -88,7 +88,7 @@ def test_a_digest_hangs_on_rows_and_not_on_chunks(items: list[tuple[str, dict[st
 
 
 def test_a_digest_sees_rejected_rows_too() -> None:
-    """A row that can't be sent counts as it stands: mended, it is another."""
+    """A row that can't be sent counts as it stands: fixed, it is another."""
     bad = RowOutcome(0, "1", Status.REJECTED, category="INVALID_DATE", message="no date")
     one, other = RowsDigest(), RowsDigest()
     one.add([bad])
@@ -97,7 +97,7 @@ def test_a_digest_sees_rejected_rows_too() -> None:
 
 
 def test_settings_in_another_order_are_the_same() -> None:
-    """The fingerprint hangs on what the settings are, not on how they are written down."""
+    """The fingerprint depends on what the settings are, not on how they are written down."""
     assert settings_fingerprint(a=1, b={"x": 1, "y": 2}) == settings_fingerprint(b={"y": 2, "x": 1}, a=1)
     assert settings_fingerprint(a=1) != settings_fingerprint(a="1")
 

@@ -324,7 +324,7 @@ def test_streak_is_systematic_after_40_requests_for_one_reason() -> None:
     assert Streak().refused(error, rows=999).refused(error, rows=1).systematic
 
 
-def test_streak_starts_anew_with_another_reason() -> None:
+def test_streak_starts_over_with_another_reason() -> None:
     """Another property, code or category is another reason; other words or values are not."""
     streak = Streak()
     for place in range(100):

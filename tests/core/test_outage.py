@@ -27,7 +27,7 @@ def test_outage_says_what_is_wrong_now_and_for_how_long() -> None:
 
 
 def test_outage_ends_with_a_reply() -> None:
-    """It is told how long it was, if it was told at all; the next one is told anew."""
+    """It is told how long it was, if it was told at all; the next one is told again."""
     outage = Outage()
     outage.failed(100.0, "503")
     assert outage.answered(103.0) is None

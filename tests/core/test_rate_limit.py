@@ -228,7 +228,7 @@ def test_rate_limiter_always_answers_with_a_finite_wait(
 
 
 def test_rate_limiter_believes_the_least_calls_left_of_replies_that_cross() -> None:
-    """A reply that comes late doesn't bring back calls of the day; the next day does."""
+    """A reply that comes late doesn't raise what is left of the daily limit; the next day does."""
     limiter = RateLimiter()
     tickets = [limiter.sent(0.0), limiter.sent(0.1)]
     for ticket, sent_at, remaining in zip(reversed(tickets), (0.1, 0.0), (22, 23), strict=True):

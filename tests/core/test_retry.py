@@ -109,7 +109,7 @@ def test_decide_429_waits_by_its_policy(body: object, longest: float, pause: boo
     "body", [{"policyName": "DAILY"}, {"policyName": "daily"}, {"message": "You have reached your daily limit."}]
 )
 def test_decide_never_retries_the_daily_limit(body: object) -> None:
-    """The day's calls are spent: no retry would bring them back."""
+    """The daily limit is exhausted: no retry would help."""
     stop = decision(429, body, {"Retry-After": "1"})
     assert isinstance(stop, Stop)
     assert stop.kind is StopKind.DAILY_QUOTA
@@ -169,7 +169,7 @@ def test_decide_sends_again_what_was_cut(kind: FailureKind) -> None:
 
 
 def test_decide_does_not_repeat_a_failed_certificate() -> None:
-    """TLS that fails is somebody's to mend."""
+    """TLS that fails is for somebody to fix."""
     stop = decide(
         Failure(FailureKind.TLS), attempt=1, elapsed_seconds=0.0, policy=POLICY, random=lambda: 0.5, repeatable=True
     )

@@ -267,7 +267,7 @@ def test_engine_interrupted_by_its_source_accounts_for_the_rows_before() -> None
 
 
 def test_engine_interrupted_by_a_crash_accounts_for_every_row() -> None:
-    """What no retry mends in the transport ends the sync with its exception; rows are accounted for."""
+    """What a retry can't fix in the transport ends the sync with its exception; rows are accounted for."""
     run = make_run(simulation_of(faults=scripted(None, None, "crash")), rows_of(3_000)).drive()
     assert isinstance(run.error, RuntimeError)
     assert_accounted(run, read_by(run))

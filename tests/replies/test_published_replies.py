@@ -209,7 +209,7 @@ def test_what_is_about_no_row_ends_the_sync(
 def test_a_refused_single_request_keeps_hubspots_words(
     monkeypatch: pytest.MonkeyPatch, reply: published.Single
 ) -> None:
-    """Status, category, words and correlation id, for whoever called; the words aren't in the exception's text."""
+    """Status, category, words and correlation id, for the caller; the words aren't in the exception's text."""
     with hubspot_with_rows(script=lambda *_: Answer(reply.status, reply.body, HEADERS)) as hubspot:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection())
         with pytest.raises(exceptions.RequestRefusedError) as caught:

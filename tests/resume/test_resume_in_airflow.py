@@ -173,7 +173,7 @@ def test_a_spent_quota_is_retried_at_the_reset(world: World) -> None:
 
 
 def test_a_task_that_timed_out_goes_on_when_it_is_cleared(world: World) -> None:
-    """A timeout leaves XComs about what was written; cleared, the task goes on; cleared again, it starts anew."""
+    """A timeout leaves XComs about what was written; cleared, the task goes on; cleared again, it starts over."""
     sandbox = world.sandboxes["timed_out"]
     assert world.wait_for("timed_out", "success", "failed") == "failed"
     summary = world.xcom("timed_out")

@@ -383,7 +383,7 @@ def test_a_timeout_passes_an_xcom_that_hangs(hubspot: HubSpotSandbox) -> None:
 
 
 def test_too_many_rejected_leave_no_checkpoint(hubspot: HubSpotSandbox) -> None:
-    """The sync came to its end: whoever mends the rows and clears the task sends all of them."""
+    """The sync came to its end: who fixes the rows and clears the task sends all of them."""
     rows = rows_of(hubspot.objects("contacts"))
     rows[3]["id"] = "99999999999"
     store = DictStore()

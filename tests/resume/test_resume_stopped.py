@@ -232,7 +232,7 @@ def test_more_rows_at_the_end_go_on(hubspot: HubSpotSandbox, rows: list[dict[str
 def test_other_settings_start_over(
     hubspot: HubSpotSandbox, rows: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A setting that the outcomes hang on, changed between the tries, starts the sync over."""
+    """A setting that the outcomes depend on, changed between the tries, starts the sync over."""
     store = DictStore()
     stopped_after(8, sync(rows, store), hubspot)
     summary = resume_with(rows, store, caplog, missing_ok=True)
@@ -242,7 +242,7 @@ def test_other_settings_start_over(
 
 @pytest.mark.parametrize("pace", [{"max_in_flight": 8}, {"requests_per_10_seconds": 100}, {"max_rejected": 50}])
 def test_another_pace_goes_on(hubspot: HubSpotSandbox, rows: list[dict[str, Any]], pace: dict[str, Any]) -> None:
-    """Settings that no row's outcome hangs on may change between the tries."""
+    """Settings that no row's outcome depends on may change between the tries."""
     store = DictStore()
     stopped_after(8, sync(rows, store), hubspot)
     assert sync(rows, store, **pace).finish().resumed_rows > 0
@@ -279,7 +279,7 @@ def test_a_checkpoint_that_is_not_used_is_gone_at_once(hubspot: HubSpotSandbox, 
 def test_result_files_that_are_gone_start_over(
     hubspot: HubSpotSandbox, rows: list[dict[str, Any]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A retry on a worker that hasn't the first try's files writes them all anew: one line a row, always."""
+    """A retry on a worker that hasn't the first try's files writes them all again: one line a row, always."""
     store = DictStore()
     stopped_after(8, sync(rows, store, results_path=str(tmp_path)), hubspot)
     for file in tmp_path.iterdir():

@@ -174,7 +174,7 @@ def test_without_a_state_store_the_result_files_tell(hubspot: HubSpotSandbox, tm
 
 
 def test_it_is_not_deferred(hubspot: HubSpotSandbox) -> None:
-    """The daily limit is spent, and another try waits for it."""
+    """The daily limit is exhausted, and another try waits for it."""
     hubspot.spend_daily_quota(leave=12, resets_in_seconds=30)
     store = Refusing()
     task = operator(rows_of(hubspot.objects("contacts")), deferrable=True)

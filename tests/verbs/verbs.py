@@ -115,7 +115,7 @@ def _in_cities(key: str, prefix: str = "", suffix: str = "") -> Callable[[HubSpo
 
 
 def _made_cities(sandbox: HubSpotSandbox, value: str) -> list[int]:
-    """The numbers in the cities of contacts, whoever they are."""
+    """The numbers in the cities of all contacts."""
     cities = [record["properties"].get("city") or "" for record in sandbox.objects("contacts").values()]
     return [int(city.removeprefix(f"{value} ")) for city in cities if city.startswith(f"{value} ")]
 
