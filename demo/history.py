@@ -138,7 +138,9 @@ def planned(real: RealRun, past: Past, ago: int, started_at: datetime, random: R
     last_sync = [one for one in real.instances if one["task_id"] == past.task_id][-1]
     for old in real.instances:
         row = {**old, "start_date": old["start_date"] + shift, "end_date": old["end_date"] + shift}
-        copy = Instance(row, ["A run of the demo's past, which never was (demo/history.py)"])
+        copy = Instance(
+            row, ["This run is made up, for the demo (demo/history.py); the numbers are those of a run like it"]
+        )
         if old["task_id"] == past.task_id:
             once = real.xcoms_of(old)
             night = _night(past, once["return_value"], row["start_date"], random, ago)

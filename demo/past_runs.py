@@ -1,4 +1,4 @@
-"""A past that never was: what a sync would have pushed on other nights, made of what it pushed once.
+"""Made-up history: what a sync would have pushed on other nights, made of what it pushed once.
 
 Rows, reasons and records are the real ones of that one run; how many there were each night, and how long it took, is
 drawn. For a page that is full at the first click, and for nothing else.

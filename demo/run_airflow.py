@@ -46,11 +46,11 @@ def main() -> int:
         for record_id in seed_orders(setting.warehouse):
             setting.sandbox.archive("deals", record_id)
         dags = linked_dags(FOLDER / "dags")
-        print("Giving this Airflow a past (about half a minute) ...", flush=True)
+        print("Making some weeks of history (about half a minute) ...", flush=True)
         if not told_to_end.is_set() and not made_past(dags, setting):
-            print(f"It has none; why: {FOLDER.name}/home/history.log", flush=True)
+            print(f"That failed, so there is none; the log: {FOLDER.name}/home/history.log", flush=True)
         shop = Shop(setting.warehouse, told_to_end)
-        print(f"Starting Airflow (as long again; its log: {FOLDER.name}/home/standalone.log) ...", flush=True)
+        print(f"Starting Airflow (about half a minute; its log: {FOLDER.name}/home/standalone.log) ...", flush=True)
         with Standalone(FOLDER / "home", dags, postgres(), port=free_or(AIRFLOW_PORT), stop=told_to_end) as airflow:
             if not told_to_end.is_set():
                 shop.start()
@@ -64,7 +64,7 @@ def welcome(airflow: Standalone, setting: Setting) -> str:
     """Where everything is, and what to look at first."""
     return f"""
   Airflow        {airflow.url}   (no password: everybody is an admin, on this machine only)
-  All syncs      {airflow.url}/plugin/hubspot-syncs   (their past is made up; what you trigger is real)
+  All syncs      {airflow.url}/plugin/hubspot-syncs   (their history is made up; what you trigger is real)
   Local HubSpot  {setting.sandbox.url}   (what it holds, and every request)
   Warehouse      {setting.warehouse.relative_to(REPOSITORY)}   (SQLite)
 

@@ -140,5 +140,5 @@ def test_airflow_has_a_past(seeded: Any, tmp_path: Path, monkeypatch: pytest.Mon
     assert f"{hubspot[2]}:{hubspot[3]}" == seeded.sandbox.url
     assert warehouse[:2] == ["warehouse", "sqlite"]
     log = next((tmp_path / "home" / "logs").glob("dag_id=shop_orders_to_hubspot/*/task_id=update_deals/attempt=1.log"))
-    assert "never was" in log.read_text()
+    assert "made up" in log.read_text()
     assert not any(name.startswith(run_airflow.POSTGRES) for name in os.environ)

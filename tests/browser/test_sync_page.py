@@ -60,9 +60,9 @@ def test_a_sync_of_three_rows(reader: Reader) -> None:
     """One of three rejected, which max_rejected doesn't allow: what failed, why, and what to do."""
     show(reader, scenes.sync(3, 1, state="failed"), "3 rows: 2 updated, 1 rejected")
     text = reader.text()
-    assert "1 row was rejected: more than max_rejected=0 allows." in text
+    assert "1 row was not written: more than max_rejected=0 allows." in text
     assert "All other rows (2) are done." in text
-    assert "Why 1 row failed" in text
+    assert "Why 1 row was not written" in text
 
 
 def test_a_sync_of_870_rows(reader: Reader) -> None:
@@ -77,7 +77,7 @@ def test_a_sync_of_870_rows(reader: Reader) -> None:
     assert "2027-02-30 was not a valid date." in text
     facts = dict(zip(reader.texts(".facts dt"), reader.texts(".facts dd"), strict=True))
     assert facts["Requests"] == "11 79 rows each"
-    assert facts["Left of the day"] == "245,858 of 250,000, 98.3 %"
+    assert facts["Daily limit left"] == "245,858 of 250,000, 98.3 %"
     assert facts["max_rejected"] == "0.05"
     assert facts["id_property"] == "customer_number"
 
@@ -88,7 +88,7 @@ def test_a_sync_of_100_000_rows(reader: Reader) -> None:
     show(reader, scenes.sync(100_000, 3_214, results_path=path, retries=14, resumed_at=0.7), "3,214 rejected")
     text = reader.text()
     assert f"The first 1,000 of 3,214. All of them are in {path}." in text
-    assert "Counted among the first 1,000; all in all: 2,590 OBJECT_NOT_FOUND" in text
+    assert "Counted in the first 1,000 rows. In total: 2,590 OBJECT_NOT_FOUND" in text
     assert "Page 1 of 40" in text
     assert reader.script("return document.querySelectorAll('.chart path.line').length") == 3
     assert "resumed" in reader.one(".chart svg").text
@@ -117,12 +117,12 @@ def test_a_running_sync_shows_how_far_it_is(reader: Reader) -> None:
     ("instance", "shows"),
     [
         (Instance(operator="_PythonDecoratedOperator", task_id="extract"), "extract isn't a HubSpot sync."),
-        (Instance(state="failed"), "The task failed before it could tell what became of its rows."),
+        (Instance(state="failed"), "The task failed before it pushed anything about its rows."),
         (Instance(state="running", started=timedelta(seconds=3)), "The sync has just started."),
         (Instance(state=None), "The sync hasn't started yet."),
         (Instance(state="upstream_failed"), "The sync didn't run: a task before it failed."),
         (Instance(state="deferred"), "The daily API limit is exhausted"),
-        (Instance(state="success"), "This run left no XCom that tells of its rows."),
+        (Instance(state="success"), "This run has no XCom about its rows."),
         (Instance(operator="MySync", xcoms={"return_value": [1, 2]}), "isn't a HubSpot sync."),
     ],
     ids=lambda value: value.state if isinstance(value, Instance) else None,
@@ -135,7 +135,7 @@ def test_a_calm_sentence_where_there_is_nothing_to_show(reader: Reader, instance
 def test_a_sync_that_was_stopped(reader: Reader) -> None:
     """What was not sent is told apart, and that a retry goes on with it."""
     pushed = scenes.xcoms({Status.UPDATED: 400, Status.NOT_SENT: 600})
-    show(reader, Instance(state="failed", xcoms=pushed), "The sync stopped before its end: 600 rows were not sent.")
+    show(reader, Instance(state="failed", xcoms=pushed), "The sync stopped early: 600 rows were not sent.")
     show(reader, Instance(state="up_for_retry", xcoms=pushed), "Airflow runs the task again")
 
 
@@ -152,7 +152,7 @@ def test_statuses_and_verbs_of_later_versions_are_shown(reader: Reader) -> None:
     assert reader.one(".kicker").text == "merge contacts → companies"
     link = {"row": 4, "id": "a@b.com", "to_id": 17, "status": "rejected", "category": "CONFLICT", "values": {"x": 1}}
     pushed["return_value"] = summary | {"rejected": 1, "updated": 6}
-    show(reader, Instance(xcoms={**pushed, "rejected": [link]}), "Rows to correct")
+    show(reader, Instance(xcoms={**pushed, "rejected": [link]}), "Rows not written")
     assert reader.texts("#rows td[data-head=Key]") == ["a@b.com → 17"]
 
 
@@ -182,7 +182,7 @@ def test_a_mapped_task_without_an_index_is_all_of_it(reader: Reader) -> None:
 
 def test_rows_are_filtered_and_paged(reader: Reader) -> None:
     """By reason (from the list or by a click on its bar), by text in any value, page by page."""
-    show(reader, scenes.sync(9_000, 60, max_rejected=100), "Rows to correct")
+    show(reader, scenes.sync(9_000, 60, max_rejected=100), "Rows not written")
     everything = reader.texts("#rows tbody td[data-head=Row]")
     assert len(everything) == 25
     reader.one(".pager button", "Next").click()
@@ -206,7 +206,7 @@ def test_a_row_unfolds_its_values(reader: Reader) -> None:
     """With the property that each column went to, and the one at fault marked; by keyboard too."""
     from selenium.webdriver.common.keys import Keys
 
-    show(reader, scenes.sync(870, 24), "Rows to correct")
+    show(reader, scenes.sync(870, 24), "Rows not written")
     reader.choose("#rows select", "INVALID_EMAIL")
     reader.all("#rows .fold")[0].send_keys(Keys.ENTER)
     values = reader.texts("#rows .values > div")
@@ -256,7 +256,7 @@ def hostile() -> Instance:
 
 def test_values_are_shown_as_text(reader: Reader) -> None:
     """Markup, quotes and right-to-left text stay what they are, and no address of a script becomes a link."""
-    show(reader, hostile(), "Rows to correct")
+    show(reader, hostile(), "Rows not written")
     reader.all("#rows .fold")[0].click()
     text = reader.text()
     for value in ("<script>window.hacked = 1</script>", "<b>CATEGORY</b>", "שלום <עולם>", "<img src=x onerror"):
@@ -276,7 +276,7 @@ def test_the_download_has_what_is_shown(reader: Reader, tmp_path: Path) -> None:
     reader.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": True}
     )
-    show(reader, hostile(), "Rows to correct")
+    show(reader, hostile(), "Rows not written")
     reader.one("#rows button", "Download CSV").click()
     file = tmp_path / "nightly-update_contacts-rejected.csv"
     wait_for(file, reader)
@@ -299,7 +299,7 @@ def test_the_download_is_filtered(reader: Reader, tmp_path: Path) -> None:
     reader.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": True}
     )
-    show(reader, scenes.sync(9_000, 400, max_rejected=500), "Rows to correct")
+    show(reader, scenes.sync(9_000, 400, max_rejected=500), "Rows not written")
     reader.choose("#rows select", "OBJECT_NOT_FOUND")
     reader.one("#rows button", "Download CSV").click()
     file = tmp_path / "nightly-update_contacts-rejected.csv"
@@ -336,13 +336,13 @@ def test_a_key_that_is_a_record_id_leads_to_the_record(reader: Reader) -> None:
     one = scenes.sync(870, 24)
     rejected = [{key: value for key, value in row.items() if key != "record_id"} for row in one.xcoms["rejected"]]
     one = replace(one, xcoms={**one.xcoms, "rejected": rejected}, rendered_fields={"id_property": None})
-    show(reader, one, "Rows to correct")
+    show(reader, one, "Rows not written")
     reader.choose("#rows select", "INVALID_EMAIL")
     first = reader.all("#rows td[data-head=Record] a")[0]
     assert first.get_attribute("href") == scenes.RECORD_URL.replace("{record_id}", first.text)
     reader.choose("#rows select", "OBJECT_NOT_FOUND")
     assert reader.all("#rows td[data-head=Record] a") == []
-    show(reader, replace(one, rendered_fields={"id_property": "customer_number"}), "Rows to correct")
+    show(reader, replace(one, rendered_fields={"id_property": "customer_number"}), "Rows not written")
     assert reader.all("#rows td[data-head=Record] a") == []
 
 

@@ -59,7 +59,7 @@ def test_every_sync_of_every_dag(reader: Reader) -> None:
     reader.wait_for_text("4 more")
     assert len(names(reader)) == 4
     nightly = " ".join(row(reader, "nightly"))
-    for told in ("update contacts", "success", "7 h ago", "9,687", "▲ 4 more", "of the day left"):
+    for told in ("update contacts", "success", "7 h ago", "9,687", "▲ 4 more", "of the daily limit left"):
         assert told in nightly
     assert "failed" in row(reader, "hourly")
     assert "40" in row(reader, "hourly")

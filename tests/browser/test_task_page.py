@@ -107,7 +107,7 @@ def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> Non
     assert "rejected" in seen["xcom"]
     assert "results" in seen["xcom"]
     assert SECRET_TOWN not in seen["log"] + seen["rendered"] + seen["details"] + seen["timeline"]
-    assert "1 row was rejected: more than max_rejected=0 allows." in seen["sync"]
+    assert "1 row was not written: more than max_rejected=0 allows." in seen["sync"]
     assert "INVALID_ID" in seen["sync"]
     assert "example_asset_schedule" in seen["syncs"]
     assert [one for one in complaints if "/hubbatch/" in one and "escape its sandboxing" not in one] == []

@@ -23,7 +23,7 @@ export function outcomeCard({ instance, summary, totalRows }) {
 function remarks(summary) {
   const [kept, cleared] = [model.byProperty(summary.not_taken), model.byProperty(summary.cleared)];
   return [
-    summary.resumed_rows > 0 && `${count(summary.resumed_rows, "row")} had been done by an earlier try.`,
+    summary.resumed_rows > 0 && `${count(summary.resumed_rows, "row")} were done by an earlier try.`,
     kept && `HubSpot kept another value than the one sent: ${kept}.`,
     cleared && `Emptied: ${cleared}.`,
   ].filter(Boolean);
@@ -76,12 +76,12 @@ export function reasonsCard({ summary, rejected }, table) {
   return h(
     "section",
     { class: "card", "aria-labelledby": "reasons-title" },
-    h("h2", { id: "reasons-title" }, `Why ${count(failed, "row", "rows")} failed`),
+    h("h2", { id: "reasons-title" }, `Why ${count(failed, "row was", "rows were")} not written`),
     failed > rejected.length &&
       h(
         "p",
         { class: "soft" },
-        `Counted among the first ${number(rejected.length)}; all in all: ${categories(summary)}.`,
+        `Counted in the first ${count(rejected.length, "row")}. In total: ${categories(summary)}.`,
       ),
     h("ol", { class: "reasons" }, items),
   );
@@ -143,7 +143,7 @@ function timeTable(points) {
   );
   return scrollingTable(
     "Over time, as a table",
-    ["Time", "Rows done", "Rejected", "Requests in 10 s", "429 so far"],
+    ["Time", "Rows done", "Rejected", "Requests in 10 s", "Rate limited (429)"],
     rows,
     { class: "figures" },
   );
@@ -152,7 +152,7 @@ function timeTable(points) {
 // --- instances, costs, settings, links ------------------------------------------------------------------------------
 
 export function instancesCard({ of, parts }) {
-  const heads = ["Instance", "State", "Outcomes", "Rows", "Failed", "Duration"];
+  const heads = ["Instance", "State", "Outcomes", "Rows", "Not written", "Duration"];
   return h(
     "section",
     { class: "card wide", id: "instances", "aria-labelledby": "instances-title" },
@@ -224,12 +224,12 @@ export function costsCard({ summary, timeline, points }) {
         summary.requests > 0 &&
         h("span", { class: "soft" }, ` ${count(Math.round(summary.rows / summary.requests), "row")} each`),
     ],
-    ["Sent again", number(summary.retries)],
-    ["Replies 429", number(summary.rate_limited)],
-    limit && fullest > 0 && ["Fullest 10 s", `${number(fullest)} of ${number(limit)}`],
+    ["Retries", number(summary.retries)],
+    ["Rate limited (429)", number(summary.rate_limited)],
+    limit && fullest > 0 && ["Most in 10 s", `${number(fullest)} of ${number(limit)}`],
     left !== null &&
       left !== undefined && [
-        "Left of the day",
+        "Daily limit left",
         number(left),
         daily && h("span", { class: "soft" }, ` of ${number(daily)}, ${percent(left, daily)}`),
       ],

@@ -28,7 +28,7 @@ export function outcomeBar(summary, total = summary.rows) {
     {
       class: "outcome-bar",
       role: "img",
-      "aria-label": `${count(total, "row")}: ${inWords(summary)}${left ? `, ${number(left)} to go` : ""}`,
+      "aria-label": `${count(total, "row")}: ${inWords(summary)}${left ? `, ${number(left)} left` : ""}`,
     },
     parts.map(({ status, rows }) =>
       h("span", {
@@ -37,7 +37,7 @@ export function outcomeBar(summary, total = summary.rows) {
         title: `${number(rows)} ${label(status)}`,
       }),
     ),
-    left > 0 && h("span", { class: "part to-go", style: { "flex-grow": left }, title: `${number(left)} to go` }),
+    left > 0 && h("span", { class: "part to-go", style: { "flex-grow": left }, title: `${number(left)} left` }),
     !parts.length && !left && h("span", { class: "part to-go", style: { "flex-grow": 1 } }),
   );
 }
@@ -197,7 +197,7 @@ function told(point, limit) {
   const parts = [`${duration(point.seconds)}: ${count(point.rows, "row")} done`];
   if (point.rejected) parts.push(`${number(point.rejected)} rejected`);
   parts.push(`${number(point.requests)}${limit ? ` of ${number(limit)}` : ""} requests in 10 s`);
-  if (point.rate_limited) parts.push(`${count(point.rate_limited, "reply", "replies")} 429 so far`);
+  if (point.rate_limited) parts.push(`${count(point.rate_limited, "reply", "replies")} 429 by then`);
   return parts.join(", ");
 }
 

@@ -23,7 +23,7 @@ async function load() {
   try {
     await addInstances();
     if (known.has(task)) await addNumbers();
-    else main.replaceChildren(calm("This task has no runs that Airflow knows of."));
+    else main.replaceChildren(calm("Airflow has no runs of this task."));
   } catch (error) {
     console.info(error);
     main.replaceChildren(calm(airflow.explained(error)));
@@ -75,7 +75,7 @@ const HEADS = [
   "Outcomes",
   "Rows",
   "Rejected",
-  "Commonest reason",
+  "Most common reason",
   "Duration",
   "Rows/s",
   "Requests",
@@ -178,7 +178,7 @@ function rowOf(run) {
     ),
     figure("Rows", () => number(summary.rows)),
     figure("Rejected", () => h("span", { class: failed ? "failed" : null }, number(failed))),
-    h("td", { "data-head": "Commonest reason", class: "common" }, commonest(summary)),
+    h("td", { "data-head": "Most common reason", class: "common" }, commonest(summary)),
     figure("Duration", () => duration(summary.seconds)),
     figure("Rows/s", () => (run.rate ? number(run.rate) : "–")),
     figure("Requests", () => number(summary.requests)),

@@ -234,20 +234,20 @@ export function notice(instance, summary, timeline) {
   if (state === "failed")
     return {
       tone: "bad",
-      title: "The task failed before it could tell what became of its rows.",
+      title: "The task failed before it pushed anything about its rows.",
       note: "Its log says why.",
     };
   if (state === "up_for_retry")
     return {
       tone: "warn",
       title: "This try failed; Airflow runs the task again.",
-      note: "What is shown is what this try left. A retry goes on with what is not done (Airflow 3.3).",
+      note: "These are the numbers of this try. The next one continues where it stopped (Airflow 3.3), or starts over.",
     };
   if (state === "deferred")
     return {
       tone: "warn",
-      title: "The daily API limit is exhausted: the sync waits for it to be reset.",
-      note: "It holds no worker, and goes on by itself.",
+      title: "The daily API limit is exhausted: the sync waits until it resets.",
+      note: "It needs no worker meanwhile, and continues by itself.",
     };
   if (state === "upstream_failed") return { tone: "quiet", title: "The sync didn't run: a task before it failed." };
   if (state === "skipped") return { tone: "quiet", title: "The sync was skipped in this run." };
@@ -255,14 +255,14 @@ export function notice(instance, summary, timeline) {
   if (isOver(state) && !summary)
     return {
       tone: "quiet",
-      title: "This run left no XCom that tells of its rows.",
-      note: "Its log has the numbers. XComs may have been removed since, or the task has do_xcom_push=False.",
+      title: "This run has no XCom about its rows.",
+      note: "Its log has the numbers. The XComs were removed since, or the task has do_xcom_push=False.",
     };
   if (isRunning(state) && !timeline && !summary)
     return {
       tone: "quiet",
       title: "The sync has just started.",
-      note: "The first numbers come ten seconds after its first request.",
+      note: "The first numbers appear after about ten seconds.",
     };
   return null;
 }
@@ -274,7 +274,7 @@ function failure(summary, timeline) {
   if (left && !timeline?.settings?.validate_only) {
     return {
       tone: "bad",
-      title: `The sync stopped before its end: ${count(left, "row was", "rows were")} not sent.`,
+      title: `The sync stopped early: ${count(left, "row was", "rows were")} not sent.`,
       note: "The log says why it stopped.",
     };
   }
@@ -282,10 +282,10 @@ function failure(summary, timeline) {
     const rest = summary.rows - failed;
     return {
       tone: "bad",
-      title: `${count(failed, "row was", "rows were")} rejected: more than max_rejected=${allowed} allows.`,
+      title: `${count(failed, "row was", "rows were")} not written: more than max_rejected=${allowed} allows.`,
       note: rest
-        ? `All other rows (${number(rest)}) are done. No retry helps: correct these rows and send them again.`
-        : "No retry helps: correct these rows and send them again.",
+        ? `All other rows (${number(rest)}) are done. Correct these rows and send them again; a retry would not help.`
+        : "Correct these rows and send them again; a retry would not help.",
     };
   }
   return { tone: "bad", title: "The task failed.", note: "Its log says why." };

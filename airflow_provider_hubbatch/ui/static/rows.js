@@ -86,7 +86,7 @@ export function rowsTable(
     h(
       "div",
       { class: "card-head" },
-      h("h2", { id: "rows-title" }, "Rows to correct"),
+      h("h2", { id: "rows-title" }, "Rows not written"),
       h(
         "div",
         { class: "tools" },
@@ -107,7 +107,7 @@ export function rowsTable(
     told,
     h(
       "div",
-      { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Rows to correct" },
+      { class: "table-scroll", tabindex: 0, role: "region", "aria-label": "Rows not written" },
       h(
         "table",
         { class: "rows" },
@@ -131,7 +131,7 @@ export function rowsTable(
 
 function countOf(listed, total, resultsPath) {
   if (listed >= total) return `${count(listed, "row")}, each with its values in the source.`;
-  const all = resultsPath ? `All of them are in ${resultsPath}` : "results_path=... keeps all of them";
+  const all = resultsPath ? `All of them are in ${resultsPath}` : "results_path=... stores all of them";
   return `The first ${number(listed)} of ${number(total)}. ${all}.`;
 }
 

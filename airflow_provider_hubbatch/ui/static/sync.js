@@ -41,16 +41,14 @@ async function show() {
 async function load() {
   const instances = await instancesOf();
   if (!instances.length) {
-    main.replaceChildren(calm("Airflow has no instance of this task in this run (any more)."));
+    main.replaceChildren(calm("Airflow doesn't have this task instance (any more)."));
     return null;
   }
   const there = await pushedBy(instances);
   const parts = await Promise.all(instances.map((instance) => partOf(instance, there)));
   const told = parts.filter((part) => part.summary !== null || part.timeline !== null);
   if (!told.length && !model.isOurs(instances[0])) {
-    main.replaceChildren(
-      calm(`${of.task_id} isn't a HubSpot sync. For a task that is one, this page shows what became of its rows.`),
-    );
+    main.replaceChildren(calm(`${of.task_id} isn't a HubSpot sync. This page shows what became of a sync's rows.`));
     return null;
   }
   return together(instances, parts, told);

@@ -311,9 +311,9 @@ function quotaOf(timeline) {
       "div",
       {
         class: "soft change",
-        title: `${number(left)} of the account's ${number(daily)} requests a day were left after it`,
+        title: `${number(left)} of the account's ${number(daily)} requests a day were left`,
       },
-      `${percent(left, daily)} of the day left`,
+      `${percent(left, daily)} of the daily limit left`,
     )
   );
 }
