@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import fields
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.model import Status
@@ -112,17 +113,18 @@ class LiveTimeline:
         pace, cap = self._pace, self._options.requests_per_10_seconds
         return {
             "summary": self._report.summary(),
-            "settings": {
-                field.name: getattr(self._options, field.name)
-                for field in fields(self._options)
-                if field.name not in _TEMPLATED
-            },
+            "settings": self._settings(),
             "total_rows": self._total_rows,
             "limit": None if pace is None else round(pace.requests_per_10_seconds(cap)),
             "daily": None if pace is None else pace.daily,
             "daily_remaining": None if pace is None else pace.daily_remaining,
             **self._timeline.as_json(),
         }
+
+    def _settings(self) -> dict[str, Any]:
+        given = {one.name: getattr(self._options, one.name) for one in fields(self._options)}
+        shown = (str, int, float, NoneType)
+        return {name: value for name, value in given.items() if name not in _TEMPLATED and isinstance(value, shown)}
 
     def _settled(self) -> int:
         """Rows done: those that a stopped sync will send on a retry are not."""
