@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
 from airflow_provider_hubbatch.core.keys import EMAIL
-from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request
+from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, merged_error, merged_ids
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.model import Input
     from airflow_provider_hubbatch.core.protocol import Reply
 
 # HubSpot: a contact's further addresses, as "a;b"; they identify it too (docs, Contacts)
@@ -75,17 +76,24 @@ class BatchReadLookup:
 
     :param id_property: what the rows' ids are values of; ``None``: record ids.
     :param reads_values: read what the inputs are about to write, too.
+    :param reads_also: further properties to read.
+    :param must_find: a record that isn't found is an error, also by record id: the write must not go without it.
     """
 
     object_type: str
     api_version: str
     id_property: str | None
     reads_values: bool = False
+    reads_also: frozenset[str] = frozenset()
+    must_find: bool = False
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
         wanted = {name for item in inputs for name in item.properties} if self.reads_values else set()
+        wanted |= self.reads_also
+        if self.id_property is None and self.must_find:
+            wanted.add(MERGED_IDS_PROPERTY)
         if self.id_property == EMAIL:
             wanted |= {EMAIL, ADDITIONAL_EMAILS}
         elif self.id_property is not None:
@@ -113,11 +121,13 @@ class BatchReadLookup:
 
     def _told_apart(self, inputs: Sequence[Input], reply: BatchReply, *, repeated: bool) -> list[Found | None]:
         found = _records_of(self, inputs, reply)
-        if self.id_property is None:
+        if self.id_property is None and not self.must_find:
             return [one or Found() for one in found]  # the write's reply will tell
         # a refusal that names some of them says nothing of the others: silence is counted in what answers all
         refuses_some = not reply.results and any(one is not None for one in found)
-        if repeated and not refuses_some:
+        # one of the other records that it has may be what one of these was merged into
+        has_others = self.id_property is None and len(inputs) > 1 and len(reply.results) > sum(map(bool, found))
+        if repeated and not refuses_some and not has_others:
             return [one or Found(error=_not_returned(self, reply)) for one in found]
         return found
 
@@ -132,6 +142,10 @@ def _records_of(lookup: BatchReadLookup, inputs: Sequence[Input], reply: BatchRe
                 exact[lookup.told(name)] = record
                 similar.setdefault(order_key(name), set()).add(record.id)
     errors = _errors_by_id(reply, {lookup.told(item.id) for item in inputs}, lookup)
+    if lookup.id_property is None and lookup.must_find:
+        errors |= {old: merged_error(record) for record in reply.results for old in merged_ids(record)}
+        if len(inputs) == len(reply.results) == 1:  # asked for alone: that is the one, whatever its id
+            errors.setdefault(inputs[0].id, merged_error(reply.results[0]))
     found: list[Found | None] = []
     for item in inputs:
         told = lookup.told(item.id)
@@ -157,7 +171,7 @@ def _errors_by_id(reply: BatchReply, asked: Container[str], lookup: BatchReadLoo
 
 def resolved(item: Input, record: Record, properties: Mapping[str, str]) -> Input:
     """The input, addressed by record id."""
-    return Input(item.row, item.given_id, record.id, order_key(record.id), properties, item.source, record)
+    return item._replace(id=record.id, key=order_key(record.id), properties=properties, record=record)
 
 
 def list_changes(item: Input, record: Record, names: Iterable[str]) -> dict[str, tuple[str | None, str]]:
@@ -184,7 +198,8 @@ def _not_returned(lookup: BatchReadLookup, reply: BatchReply) -> ErrorReply:
         return unnamed
     if not reply.confirms:
         return replace(NO_ANSWER, correlation_id=reply.correlation_id)
-    message = f"no {lookup.object_type} record has this {lookup.id_property}: batch/read doesn't return one"
+    what = lookup.id_property or "id"
+    message = f"no {lookup.object_type} record has this {what}: batch/read doesn't return one"
     return ErrorReply(OBJECT_NOT_FOUND, message, correlation_id=reply.correlation_id)
 
 
@@ -261,10 +276,11 @@ class LookupQueue:
         self._batches.append(batch)
         return batch
 
-    def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> bool:
+    def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> list[LookupBatch]:
         """Take in what a reply says of the inputs that were asked for.
 
-        :returns: whether the batch is to be sent once more, for what the reply leaves out without a word.
+        :returns: what is to be sent: the batch once more, for what the reply leaves out without a word; if it does so
+            again, its halves.
         """
         silent = []
         for item, found in zip(batch.asked, answers, strict=True):
@@ -272,8 +288,10 @@ class LookupQueue:
                 silent.append(item)
             else:
                 batch.found[item.row] = found
+        if len(silent) > 1 and batch.repeated and len(silent) == len(batch.asked):
+            return self._halves(batch)
         batch.asked, batch.repeated = tuple(silent), True
-        return bool(silent)
+        return [batch] if silent else []
 
     def refuse(self, batch: LookupBatch, error: ErrorReply, *, split: bool = True) -> list[LookupBatch]:
         """A read was refused whole: its halves are read instead; for an input alone the refusal is the answer.
@@ -281,10 +299,14 @@ class LookupQueue:
         :param split: ``False``: it is the answer for all of them.
         :returns: what is to be sent.
         """
-        if len(batch.asked) == 1 or not split:
-            for item in batch.asked:
-                batch.found[item.row] = Found(error=error)
-            return []
+        if len(batch.asked) > 1 and split:
+            return self._halves(batch)
+        for item in batch.asked:
+            batch.found[item.row] = Found(error=error)
+        return []
+
+    def _halves(self, batch: LookupBatch) -> list[LookupBatch]:
+        """What takes a batch's place."""
         middle = len(batch.inputs) // 2
         halves = [LookupBatch(part, batch.number) for part in (batch.inputs[:middle], batch.inputs[middle:])]
         index = self._batches.index(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -60,6 +60,7 @@ class MappingSpec:
         is never written to ``id_property``: its record has this value.
     :param null_values: ``skip`` or ``clear``.
     :param id_use: what the ids are, for the verb.
+    :param must_match: column -> property of which the record must have the row's value.
     """
 
     id_column: str | None
@@ -67,6 +68,7 @@ class MappingSpec:
     properties: Mapping[str, str] | None
     null_values: NullValues
     id_use: IdUse = IdUse.EXISTING
+    must_match: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_keyless(self) -> bool:
@@ -82,7 +84,7 @@ class MappingSpec:
     def columns(self) -> list[str] | None:
         """The columns that are read; ``None``: all."""
         named = [] if self.id_column is None else [self.id_column]
-        return None if self.properties is None else list(dict.fromkeys([*named, *self.properties]))
+        return None if self.properties is None else list(dict.fromkeys([*named, *self.properties, *self.must_match]))
 
     def ids_in(self, chunk: Chunk) -> Sequence[Any]:
         """What a chunk's rows have in the id column, where there is one."""
@@ -98,6 +100,7 @@ class MappingSpec:
         properties: Any = None,
         null_values: Any = "skip",
         id_use: IdUse = IdUse.EXISTING,
+        must_match: Any = None,
     ) -> MappingSpec:
         """The settings as the operator has them, checked.
 
@@ -114,10 +117,10 @@ class MappingSpec:
             problems.append(f"id_property must be a property's name or None, not {describe_name(id_property)}")
         if null_values not in get_args(NullValues):
             problems.append(f"null_values={null_values!r}: give 'skip' or 'clear'")
-        problems += _properties_problems(properties)
+        problems += [*_properties_problems(properties), *_must_match_problems(must_match)]
         _raise_for(problems)
         columns = None if properties is None else dict(_given_pairs(properties))
-        return cls(id_column, id_property, columns, null_values, id_use)
+        return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}))
 
     @classmethod
     def writes_nothing(cls, *, id_column: Any, id_property: Any) -> MappingSpec:
@@ -145,6 +148,15 @@ def _properties_problems(properties: Any) -> Iterator[str]:
     for name, sources in columns.items():
         if len(sources) > 1:
             yield f"properties has {len(sources)} columns for the property {name!r}: {', '.join(map(repr, sources))}"
+
+
+def _must_match_problems(must_match: Any) -> Iterator[str]:
+    if must_match is None:
+        return
+    if not isinstance(must_match, Mapping):
+        yield f"must_match must be a dict {{column: property}}, not a {type(must_match).__name__}"
+    elif not must_match or not all(is_name(name) for pair in must_match.items() for name in pair):
+        yield "must_match must name at least one column and the property that it is compared with: non-empty texts"
 
 
 def _given_pairs(properties: Mapping[str, str] | Sequence[str]) -> list[tuple[str, str]]:
@@ -193,7 +205,7 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
     """The columns to write, with the property of each."""
     for column in columns:
         if spec.properties is None:
-            if column != spec.id_column:
+            if column != spec.id_column and column not in spec.must_match:
                 yield column, column
         elif column in spec.properties and (column, spec.properties[column]) != (spec.id_column, spec.id_property):
             yield column, spec.properties[column]
@@ -202,7 +214,9 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
 def _column_problems(spec: MappingSpec, columns: Sequence[Any], *, complete: bool) -> Iterator[str]:
     names = _texts(columns)
     rows = "rows" if complete else "first rows"
-    for setting, wanted in [("id_column", spec.id_column), *(("properties", name) for name in spec.properties or ())]:
+    named = [("properties", name) for name in spec.properties or ()]
+    named += [("must_match", name) for name in spec.must_match]
+    for setting, wanted in [("id_column", spec.id_column), *named]:
         if wanted is not None and wanted not in names:
             quoted = ", ".join(names[:NAMES_QUOTED]) + (", ..." if len(names) > NAMES_QUOTED else "")
             yield (
@@ -248,6 +262,7 @@ class RowMapping:
                 problems.append(refusal.reason)
                 if spec.properties is None and refusal.category == "PROPERTY_DOESNT_EXIST":
                     advice = _SAY_WHICH
+        problems += properties.must_match_problems(spec.must_match)
         if not pairs and not problems and not spec.may_write_nothing:
             named = f" beside the column {spec.id_column!r}, which names the record" if spec.id_column else ""
             problems.append(f"there is nothing to write{named}")
@@ -275,7 +290,8 @@ class RowMapping:
         identifiers = self._identifiers(given)
         pairs = list(_pairs(self.spec, chunk.columns))
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
-        refused = _refused(chunk, [identifiers, *cells])
+        expected = self._expected(chunk)
+        refused = _refused(chunk, [identifiers, *cells, *expected.values()])
         properties = _properties_by_row([name for _, name in pairs], cells, chunk.length)
         if empty is not None:
             empty.add(chunk, [(*pair, converted) for pair, converted in zip(pairs, cells, strict=True)])
@@ -287,12 +303,23 @@ class RowMapping:
             duplicates.add(chunk.first_row, keys, properties, refused)
         may_write_nothing = self.spec.may_write_nothing
         rows = zip(count(), count(chunk.first_row), given, identifiers, keys, properties, strict=False)
-        return [
+        prepared = [
             Input(row, given_id, identifier, key, written, (chunk, offset))
             if (written or may_write_nothing) and offset not in refused
             else _not_sent(chunk, offset, given_id, refused.get(offset, ()))
             for offset, row, given_id, identifier, key, written in rows
         ]
+        return _with_expectations(prepared, expected) if expected else prepared
+
+    def _expected(self, chunk: Chunk) -> dict[str, Sequence[Converted]]:
+        """What the records must have: property -> one value a row."""
+        missing = [MISSING] * chunk.length
+        return {
+            name: compile_converter(self.definition(name), name=name, object_type=self._properties.object_type)(
+                chunk.columns.get(column, missing)
+            )
+            for column, name in self.spec.must_match.items()
+        }
 
     def _identifiers(self, given: Sequence[Any]) -> list[str | Invalid]:
         if self.spec.is_keyless:
@@ -352,6 +379,18 @@ def _properties_by_row(names: Sequence[str], cells: Sequence[Sequence[Converted]
                 if cell is None:
                     del row[name]
     return rows
+
+
+def _with_expectations(
+    rows: Sequence[Input | RowOutcome], expected: Mapping[str, Sequence[Converted]]
+) -> list[Input | RowOutcome]:
+    columns = list(zip(*expected.values(), strict=True))
+    return [
+        row._replace(must_match={name: str(value or "") for name, value in zip(expected, values, strict=True)})
+        if isinstance(row, Input)
+        else row
+        for row, values in zip(rows, columns, strict=True)
+    ]
 
 
 def _not_sent(chunk: Chunk, offset: int, given: Any, reasons: Sequence[Invalid]) -> RowOutcome:

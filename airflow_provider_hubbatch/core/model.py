@@ -102,6 +102,8 @@ class Input(NamedTuple):
     :param properties: property name -> string, as HubSpot takes it (``""`` clears).
     :param source: the chunk and offset of the row, from which a rejected outcome takes its ``values``.
     :param record: the record as HubSpot had it, where it was looked up.
+    :param must_match: property name -> what the record must have of it, before anything is written; ``""``: the row
+        doesn't say. ``None``: whatever it has.
     """
 
     row: int
@@ -111,6 +113,7 @@ class Input(NamedTuple):
     properties: Mapping[str, str]
     source: tuple[Chunk, int] | None = None
     record: Record | None = None
+    must_match: Mapping[str, str] | None = None
 
     @property
     def trace_id(self) -> str:

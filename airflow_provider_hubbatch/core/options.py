@@ -86,6 +86,7 @@ class UpdateOptions(SyncOptions):
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
         first 1,000.
+    :param must_match: ``{column: property}``: reject a row whose record has another value of the property.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
         leave out the rows that the last sync wrote just so, as the file there tells.
     :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
@@ -98,6 +99,7 @@ class UpdateOptions(SyncOptions):
     properties: Sequence[str] | Mapping[str, str] | None = None
     null_values: str = "skip"
     max_cleared: float | None = None
+    must_match: Mapping[str, str] | None = None
     skip_unchanged: str | None = None
     missing_ok: bool = False
 
@@ -126,6 +128,7 @@ class UpdateOptions(SyncOptions):
             id_property=None if self.id_property == RECORD_ID_PROPERTY else self.id_property,
             properties=self.properties,
             null_values=self.null_values,
+            must_match=self.must_match,
         )
 
     def _check_skip_unchanged(self) -> None:

@@ -108,6 +108,13 @@ class KnownProperties:
         why = _why_not_writable(definition)
         return Invalid("READ_ONLY_VALUE", f"property {name!r} {why}{_LEAVE_OUT.format(column)}") if why else None
 
+    def must_match_problems(self, must_match: Mapping[str, str]) -> Iterator[str]:
+        """The properties that records can't be compared by, since there are none of these names."""
+        if self.definitions is not None and self.preflight:
+            for column, name in must_match.items():
+                if name not in self.definitions:
+                    yield f"must_match: {self.unknown(name, column)}"
+
     def _renames(self, column: str) -> str:
         """Why a column can't be written to the key: if a reply leaves a row open, its record is read back by it."""
         why = (

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_hubbatch.core.error_reply import OBJECT_NOT_FOUND, id_in_coordinates
+from airflow_provider_hubbatch.core.error_reply import OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
-    from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.model import Input
 
 # Contacts, companies and others list here the ids that were merged into them, as "1;2"
@@ -182,14 +181,24 @@ def _take_merged(waiting: _Waiting, strays: list[Record], *, alone: bool) -> lis
     """The inputs whose record came back under another id: HubSpot lists the old ids, or only one was asked for."""
     merged = []
     for record in strays:
-        old_ids = str(record.properties.get(MERGED_IDS_PROPERTY) or "").split(";")
-        for old_id in filter(None, old_ids):
+        for old_id in merged_ids(record):
             item = waiting.by_id(old_id)
             if item is not None and waiting.by_row.pop(item.row, None) is not None:
                 merged.append((item, record))
     if alone and len(strays) == 1 and waiting.by_row:
         merged.append((waiting.by_row.popitem()[1], strays[0]))
     return merged
+
+
+def merged_ids(record: Record) -> list[str]:
+    """The ids of records that were merged into this one."""
+    return [one for one in str(record.properties.get(MERGED_IDS_PROPERTY) or "").split(";") if one]
+
+
+def merged_error(record: Record) -> ErrorReply:
+    """The error of a row whose record was merged into this one."""
+    message = f"the record was merged into {record.id}: write to that id instead"
+    return ErrorReply("OBJECT_MERGED", message)
 
 
 def _held(record: Record, name: str) -> str | None:

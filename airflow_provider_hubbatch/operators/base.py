@@ -60,7 +60,7 @@ class HubSpotBatchOperator(BaseOperator):
     """What the verb's options are; each is an attribute of the operator."""
 
     template_fields: Sequence[str] = ("object_type", "rows", "results_path", "hubspot_conn_id")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json", "must_match": "json"}
     operator_extra_links = (SyncLink(), HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"
 

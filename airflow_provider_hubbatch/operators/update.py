@@ -25,6 +25,8 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear``: it empties it.
     :param max_cleared: the share of rows (float) in which ``clear`` may empty a property; ``None``: any, but a column
         that is empty in all of the first 1,000 rows stops the sync; ``1.0``: all.
+    :param must_match: ``{column: property}``: each record is read first, and a row whose record has another value of
+        the property is rejected, nothing written to it. Templated.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
         tells; a path: leave out what the last sync wrote, as the file there says. Templated.
     :param missing_ok: a record that HubSpot doesn't have is counted as ``missing``, not held against the task.
@@ -36,6 +38,7 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
         "id_column",
         "id_property",
         "properties",
+        "must_match",
         "skip_unchanged",
     )
 
@@ -47,6 +50,7 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
         properties: Sequence[str] | Mapping[str, str] | None = None,
         null_values: str = "skip",
         max_cleared: float | None = None,
+        must_match: Mapping[str, str] | None = None,
         skip_unchanged: str | None = None,
         missing_ok: bool = False,
         **kwargs: Any,
@@ -57,6 +61,7 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
         self.properties = properties
         self.null_values = null_values
         self.max_cleared = max_cleared
+        self.must_match = must_match
         self.skip_unchanged = skip_unchanged
         self.missing_ok = missing_ok
         self._options(templated=False)

@@ -112,6 +112,10 @@ class Engine:
         # enough to keep every request slot busy while the next rows are prepared, and no more
         self._buffer_rows = 2 * plan.max_in_flight * plan.verb.operation.most_inputs
 
+    def add(self, job: Job) -> None:
+        """Send this too, before all that waits."""
+        self._outbox.add_first(job)
+
     def stop(self, error: BaseException | None = None) -> None:
         """Start no more requests. Safe to call from a signal handler or another thread; the stream ends soon after.
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.lookup import LookupQueue
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.core.record_check import RECORD_MISMATCH, MismatchGuard
 from airflow_provider_hubbatch.core.values import order_key
 from airflow_provider_hubbatch.core.verdicts import Refused
+from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,7 @@ class Lookups:
         self._is_open = is_open
         self._take = take
         self._queues: dict[Lookup, LookupQueue] = {}
+        self._guard = MismatchGuard()
         self._sent = 0
         # key -> how many lookups had been sent when it was written: what those read may be older
         self._written: dict[str, int] = {}
@@ -91,9 +94,18 @@ class Lookups:
             step = self._verb.after_lookup(item, found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
+            if item.must_match is not None and found.record is not None:
+                self._note_comparison(step)
             self._take(item, step)
         oldest = min((one.oldest for one in self._queues.values() if one.oldest is not None), default=self._sent)
         self._written = {key: sent for key, sent in self._written.items() if sent > oldest}
+
+    def _note_comparison(self, step: Step) -> None:
+        """A row was compared with its record: rows that name the wrong ones end the sync."""
+        mismatches = isinstance(step, RowOutcome) and step.category == RECORD_MISMATCH
+        problem = self._guard.note(mismatches=mismatches)
+        if problem is not None:
+            self.outbox.end(SettingsError(problem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +150,6 @@ class LookupJob:
             self.stage.take_answered(self.queue)
 
     def _take(self, found: list[Found | None]) -> None:
-        if self.queue.answer(self.batch, found):
-            self.stage.outbox.add(self)
+        again = self.queue.answer(self.batch, found)
+        self.stage.outbox.add(*[replace(self, batch=batch) for batch in again])
         self.stage.take_answered(self.queue)

@@ -15,9 +15,11 @@ from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import settings_fingerprint
 from airflow_provider_hubbatch.core.clearing import EmptyValues, hold_until_checked
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
+from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.mapping import RowMapping, compile_mapping
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.record_check import TELLING_PROPERTIES
 from airflow_provider_hubbatch.core.redact import show_error, show_path
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.core.verbs import VERBS
@@ -34,6 +36,7 @@ from airflow_provider_hubbatch.exceptions import (
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Engine, Plan
 from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
+from airflow_provider_hubbatch.sync.key_check import KeyCheckJob, with_key_check
 from airflow_provider_hubbatch.sync.progress import (
     ProgressLog,
     changes_line,
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
+    from airflow_provider_hubbatch.sync.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -332,6 +336,7 @@ class Sync:
             id_property=self._spec.id_property,
             properties=self._spec.properties,
             null_values=options.null_values,
+            must_match=options.must_match,
             missing_ok=options.missing_ok,
             validate_only=options.validate_only,
             skip_unchanged=options.skip_unchanged,
@@ -351,6 +356,8 @@ class Sync:
         if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
             self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
+        if self._may_have_the_wrong_key():
+            rows = with_key_check(rows, self._key_check, lambda job: self._engine.add(job) if self._engine else None)
         transport = self._client.channel()
         dispatcher = self._client.dispatcher(
             transport,
@@ -374,6 +381,22 @@ class Sync:
                 self._engine.stop()
             self._signals.holding = True
             yield from self._folded(self._engine, intake)
+
+    def _may_have_the_wrong_key(self) -> bool:
+        """Whether the first records are looked at: rows name them by record id, and nothing else checks that."""
+        spec, verb = self._spec, self._verb
+        by_record_id = spec.id_property is None and spec.id_use is IdUse.EXISTING and verb.lookup is None
+        return self._options.preflight and by_record_id and not {*TELLING_PROPERTIES}.isdisjoint(self.columns.values())
+
+    def _key_check(self, inputs: Sequence[Input]) -> Job:
+        return KeyCheckJob(
+            inputs=inputs,
+            object_type=self._object_type,
+            api_version=self._client.api_version,
+            id_column=str(self._spec.id_column),
+            columns=self.columns,
+            warn=lambda warning: log.warning("%s", warning),
+        )
 
     def _open_files(self) -> None:
         self._try.look()

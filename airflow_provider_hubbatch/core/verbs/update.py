@@ -19,9 +19,11 @@ from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead,
 from airflow_provider_hubbatch.core.reconcile import (
     MERGED_IDS_PROPERTY,
     errors_of_named,
+    merged_error,
     reconcile,
     reconcile_read_back,
 )
+from airflow_provider_hubbatch.core.record_check import disagreements, mismatch, properties_to_read
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.core.verbs.verb import Reading, Said, Settling, Verb, Write
 
@@ -152,9 +154,14 @@ class Update(Verb):
         """The verb as a sync's options want it."""
         compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
         lookup = None
-        if compares or is_by_email(id_property, object_type):
+        if compares or options.must_match or is_by_email(id_property, object_type):
             lookup = BatchReadLookup(
-                object_type=object_type, api_version=api_version, id_property=id_property, reads_values=compares
+                object_type=object_type,
+                api_version=api_version,
+                id_property=id_property,
+                reads_values=compares,
+                reads_also=properties_to_read((options.must_match or {}).values(), object_type),
+                must_find=bool(options.must_match),
             )
         operation = BatchUpdate(
             object_type=object_type,
@@ -177,6 +184,9 @@ class Update(Verb):
         """A record that is there is written by its record id; of one that isn't, by record id, the update tells."""
         if found.record is None:
             return Write(self.operation, item) if found.error is None else self.after_refusal(item, found.error)
+        names = disagreements(item.must_match or {}, found.record, self.operation.definitions)
+        if names:
+            return self.after_refusal(item._replace(record=found.record), mismatch(names, found.record))
         properties: Mapping[str, Any] = item.properties
         if self.skip_unchanged and not found.is_stale:
             properties = changed_properties(item, found.record, self.operation.equal)
@@ -200,10 +210,11 @@ def _said(reply: BatchReply) -> Said:
 
 
 def _merged(item: Input, record: Record, reply: BatchReply) -> RowOutcome:
+    error = merged_error(record)
     return item.outcome(
         Status.REJECTED,
         record_id=record.id,
-        category="OBJECT_MERGED",
-        message=f"the record was merged into {record.id}: write to that id instead",
+        category=error.category,
+        message=error.message,
         correlation_id=reply.correlation_id,
     )
