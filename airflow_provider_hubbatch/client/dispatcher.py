@@ -309,7 +309,9 @@ class Dispatcher:
             self._successes += 1
             self._note_answer(completion.ended_at)
             return Done(call.purpose, completion.reply)
-        call.maybe_applied |= verdicts.may_have_taken_effect(failure)
+        if verdicts.may_have_taken_effect(failure):
+            call.maybe_applied = True
+            self.pace.reached = True  # there was a connection, if no answer
         decision = verdicts.decide(
             failure,
             attempt=call.attempt,

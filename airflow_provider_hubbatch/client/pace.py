@@ -17,7 +17,7 @@ class Pace:
     """The account's limit and the connection's cap. Any number of threads may use it at once.
 
     :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
-    :ivar reached: something has answered, whatever it said.
+    :ivar reached: something has answered, whatever it said, or has taken a request.
     """
 
     def __init__(self, requests_per_10_seconds: int | None = None) -> None:
