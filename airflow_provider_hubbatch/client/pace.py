@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ class Pace:
     def __init__(self, requests_per_10_seconds: int | None = None) -> None:
         self._lock = threading.Lock()
         self.reached = False
-        self._limiter = RateLimiter()
+        self._limiter = RateLimiter(random.random)
         self._cap = None if requests_per_10_seconds is None else Cap(requests_per_10_seconds)
 
     def requests_per_10_seconds(self, cap: int | None = None) -> float:

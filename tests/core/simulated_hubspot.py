@@ -1,11 +1,12 @@
 """A HubSpot of nothing but a rolling window, and clients of it, in simulated time: for measuring the pacer.
 
-``python tests/core/simulated_hubspot.py`` prints how near to the limit the pacer comes, over latencies, moments of
-counting, clients and faults. Everything is drawn from a seed, so every number can be had again.
+``python -m tests.core.simulated_hubspot`` prints how near to the limit the pacer comes, over latencies, moments of
+counting, meanings of ``Remaining``, clients and faults. Everything is drawn from a seed: every number can be had again.
 """
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import itertools
 import random
@@ -42,6 +43,11 @@ COUNT_POINTS: dict[str, Callable[[random.Random], float]] = {
 }
 
 
+# What ``Remaining`` says: of the request itself and the one after the other; nobody knows.
+MEANINGS = ("counting", "reply", "lagging", "off", "rounded", "missing")
+LAG_SECONDS = 0.2
+
+
 @dataclass(frozen=True)
 class Setting:
     """What is simulated.
@@ -53,6 +59,9 @@ class Setting:
     :param thread_seconds: a sender starts up to so much later than the pacer was told.
     :param fault_rate: share of requests that end, in equal parts, as an arbitrary 429, a cut or a 503.
     :param headers: whether replies have the rate limit's headers.
+    :param remaining: what ``Remaining`` says. ``counting``: what remained when the request was counted; ``reply``: when
+        the reply was written; ``lagging``: a moment before; ``off``: up to three more or less; ``rounded``: to tens;
+        ``missing``: every other reply has no headers.
     """
 
     limit: int = 190
@@ -64,6 +73,7 @@ class Setting:
     thread_seconds: float = 0.005
     fault_rate: float = 0.0
     headers: bool = True
+    remaining: str = "counting"
     in_flight: int = 16
     cap: int | None = None
     seed: int = 0
@@ -89,8 +99,8 @@ class Pacer(Protocol):
 class Capped:
     """The pacer with a cap of its own, as a sync has one."""
 
-    def __init__(self, requests_per_10_seconds: int) -> None:
-        self._cap, self._limiter = Cap(requests_per_10_seconds), RateLimiter()
+    def __init__(self, requests_per_10_seconds: int, limiter: RateLimiter) -> None:
+        self._cap, self._limiter = Cap(requests_per_10_seconds), limiter
         self.answered, self.lost = self._limiter.answered, self._limiter.lost
 
     def wait_seconds(self, now: float) -> float:
@@ -169,6 +179,31 @@ class World:
         self.counted.append(self.now + wait)
         return True, max(limit - len(self.window), 0), wait
 
+    def remaining_at(self, time: float) -> int:
+        """What remained then."""
+        until = bisect.bisect_right(self.counted, time)
+        since = bisect.bisect_right(self.counted, time - self.setting.interval)
+        return max(self.setting.limit - (until - since), 0)
+
+    def told(self, remaining: int, counted_at: float) -> int | None:
+        """What a reply that is written now says.
+
+        :param remaining: when its request was counted.
+        """
+        limit = self.setting.limit
+        match self.setting.remaining:
+            case "reply":
+                return self.remaining_at(self.now)
+            case "lagging":
+                return self.remaining_at(counted_at - LAG_SECONDS)
+            case "off":
+                return min(max(remaining + self.rng.randint(-3, 3), 0), limit)
+            case "rounded":
+                return min(round(remaining, -1), limit)
+            case "missing" if self.rng.random() < 0.5:
+                return None
+        return remaining
+
 
 class Client:
     """One process: the engine's loop over ``batches`` requests, reduced to its times.
@@ -218,8 +253,14 @@ class Client:
                 return
             accepted, remaining, wait = world.count()
             status = 429 if not accepted else 0 if fault < 2 / 3 else 503 if fault < 1.0 else 200
-            headers = RateLimitHeaders(setting.limit, remaining, setting.interval) if setting.headers else None
-            world.at(world.now + wait + after, lambda: self._end(ticket, attempt, sent_at, status, headers))
+            counted_at = world.now
+
+            def reply() -> None:
+                told = world.told(remaining, counted_at) if setting.headers else None
+                headers = None if told is None else RateLimitHeaders(setting.limit, told, setting.interval)
+                self._end(ticket, attempt, sent_at, status, headers)
+
+            world.at(world.now + wait + after, reply)
 
         world.at(sent_at + until_counted, counted)
 
@@ -291,10 +332,11 @@ def measure(setting: Setting, batches: int = 400, starts: tuple[float, ...] = (0
     :param starts: when each begins.
     """
     world = World(setting)
-    clients = [
-        Client(world, batches, Capped(setting.cap) if setting.cap else RateLimiter(), name=str(number), start=start)
-        for number, start in enumerate(starts)
-    ]
+    clients = []
+    for number, start in enumerate(starts):
+        limiter = RateLimiter(random.Random(f"{setting.seed} {number}").random)
+        pacer = Capped(setting.cap, limiter) if setting.cap else limiter
+        clients.append(Client(world, batches, pacer, name=str(number), start=start))
     world.run()
     ideal = World(
         replace(setting, fault_rate=0.0, limit=min(setting.limit, setting.cap or setting.limit)), patient=True
@@ -336,6 +378,14 @@ def main(seeds: int = 5) -> None:
         setting = Setting(latency_seconds=seconds, in_flight=in_flight, latency="jitter 30 %", count_point=point)
         title = f"{len(starts)} clients from {starts}, {batches} each, {seconds} s, at {point}"
         print(_line(title, setting, seeds, batches, starts))  # noqa: T201
+    for remaining, limit, number in itertools.product(MEANINGS, (100, 190), (1, 4, 8)):
+        setting = Setting(limit, latency="jitter 30 %", remaining=remaining)
+        title = f"{number} clients, {limit}/10 s, 0.3 s, Remaining: {remaining}"
+        print(_line(title, setting, seeds, 400, (0.0,) * number))  # noqa: T201
+    for limit, latency_seconds, number in itertools.product((50, 100, 190), (0.05, 0.3), (2, 4, 8, 16)):
+        setting = Setting(limit, latency_seconds=latency_seconds, latency="jitter 30 %")
+        title = f"{number} clients, {limit}/10 s, {latency_seconds} s, 400 each"
+        print(_line(title, setting, seeds, 400, (0.0,) * number))  # noqa: T201
     for seconds, point in itertools.product((0.05, 0.3), COUNT_POINTS):
         setting = Setting(latency_seconds=seconds, latency="jitter 30 %", count_point=point, fault_rate=0.05)
         print(_line(f"1 client, 5 % faults, {seconds} s, at {point}", setting, seeds))  # noqa: T201

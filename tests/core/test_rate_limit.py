@@ -61,22 +61,62 @@ def test_rate_limiter_survives_slow_handshakes() -> None:
     assert result.share >= 0.97
 
 
+@pytest.mark.parametrize(("remaining", "share"), [("reply", 0.97), ("lagging", 0.95), ("off", 0.95), ("missing", 0.95)])
+@pytest.mark.parametrize("latency", ["constant", "jitter 30 %"])
+def test_rate_limiter_alone_whatever_remaining_means(remaining: str, share: float, latency: str) -> None:
+    """What remains may be told as of the reply, by a counter that lags or is off by a few, or in some replies only: the
+    limit is used all the same, and never run over.
+    """
+    for seed in range(2):
+        result = measure(Setting(latency=latency, remaining=remaining, seed=seed))
+        assert (result.refused, result.left) == (0, 0)
+        assert result.share >= share
+
+
+def test_rate_limiter_alone_where_remaining_is_rounded() -> None:
+    """To tens: 0.95 of the limit, and no refusal."""
+    result = measure(Setting(latency="jitter 30 %", remaining="rounded"))
+    assert result.refused == 0
+    assert result.share >= 0.95
+
+
 @pytest.mark.parametrize("batches", [100, 400])
 @pytest.mark.parametrize("count_point", ["arrival", "reply"])
 def test_rate_limiters_share_an_account(batches: int, count_point: str) -> None:
-    """Four processes, started together, run at 0.93 of the limit together, with at most 2 % of refusals."""
+    """Four processes, started together, run at 0.9 of the limit together, with at most 1 % of refusals."""
     result = measure(Setting(latency="jitter 30 %", count_point=count_point), batches, TOGETHER)
     assert result.left == 0
-    assert result.share >= 0.93
-    assert result.refused_share <= 0.02
+    assert result.share >= 0.9
+    assert result.refused_share <= 0.01
 
 
-def test_rate_limiters_share_an_account_whatever_their_start() -> None:
-    """Started one after the other within 3 s, too; and the last isn't starved."""
-    result = measure(Setting(latency="jitter 30 %"), 400, (0.0, 1.0, 2.0, 3.0))
+@pytest.mark.parametrize("latency_seconds", [0.05, 0.3])
+@pytest.mark.parametrize("limit", [50, 100, 190])
+@pytest.mark.parametrize("processes", [8, 16])
+def test_rate_limiters_share_an_account_however_many(processes: int, limit: int, latency_seconds: float) -> None:
+    """Eight or sixteen processes of 400 requests, started together: at most 1 % of refusals, at any limit."""
+    setting = Setting(limit, latency_seconds=latency_seconds, latency="jitter 30 %")
+    result = measure(setting, 400, (0.0,) * processes)
     assert result.left == 0
-    assert result.share >= 0.93
-    assert result.refused_share <= 0.02
+    assert result.refused_share <= 0.01
+    assert result.share >= 0.8
+
+
+@pytest.mark.parametrize("remaining", ["reply", "off", "rounded", "missing"])
+def test_rate_limiters_share_an_account_whatever_remaining_means(remaining: str) -> None:
+    """Eight processes: at most 1 % of refusals."""
+    result = measure(Setting(latency="jitter 30 %", remaining=remaining), 400, (0.0,) * 8)
+    assert result.left == 0
+    assert result.refused_share <= 0.01
+
+
+@pytest.mark.parametrize(("batches", "share"), [(400, 0.87), (1600, 0.93)])
+def test_rate_limiters_share_an_account_whatever_their_start(batches: int, share: float) -> None:
+    """Started one after the other within 3 s, too; and the last isn't starved."""
+    result = measure(Setting(latency="jitter 30 %"), batches, (0.0, 1.0, 2.0, 3.0))
+    assert result.left == 0
+    assert result.share >= share
+    assert result.refused_share <= 0.01
 
 
 def test_rate_limiter_lets_a_newcomer_in() -> None:
@@ -84,7 +124,7 @@ def test_rate_limiter_lets_a_newcomer_in() -> None:
     result = measure(Setting(latency="jitter 30 %"), 400, (0.0, 12.0))
     assert result.left == 0
     assert result.share >= 0.85
-    assert result.refused_share <= 0.02
+    assert result.refused_share <= 0.01
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.3])
@@ -119,7 +159,7 @@ def test_rate_limiter_heeds_another_interval() -> None:
 
 def test_rate_limiter_starts_with_few() -> None:
     """While nothing is known of the account, two requests go out, not sixteen."""
-    limiter = RateLimiter()
+    limiter = RateLimiter(lambda: 0.5)
     for _ in range(2):
         assert limiter.wait_seconds(0.0) == 0.0
         limiter.sent(0.0)
@@ -128,7 +168,7 @@ def test_rate_limiter_starts_with_few() -> None:
 
 def test_rate_limiter_pauses() -> None:
     """A server's hint holds for every request, and the longer of two counts."""
-    limiter = RateLimiter()
+    limiter = RateLimiter(lambda: 0.5)
     limiter.pause(5.0)
     limiter.pause(3.0)
     assert limiter.wait_seconds(1.0) == 4.0
@@ -137,7 +177,7 @@ def test_rate_limiter_pauses() -> None:
 
 def test_rate_limiter_refused_alone_waits_ever_longer() -> None:
     """Refused again and again with nobody else in sight, it asks ever more seldom: no busy loop."""
-    limiter, now, waits = RateLimiter(), 0.0, []
+    limiter, now, waits = RateLimiter(lambda: 0.5), 0.0, []
     for _ in range(6):
         assert limiter.wait_seconds(now) == 0.0
         ticket = limiter.sent(now)
@@ -166,14 +206,14 @@ def test_headers_of_nonsense_neither_stop_nor_unleash(nonsense: str) -> None:
     """A limit of 0, of 10**9 or of letters leaves the limit in force as it was."""
     headers = RateLimitHeaders.parse({"X-HubSpot-RateLimit-Max": nonsense})
     assert headers.max is None
-    limiter = RateLimiter()
+    limiter = RateLimiter(lambda: 0.5)
     limiter.answered(limiter.sent(0.0), sent_at=0.0, answered_at=0.1, headers=headers, rate_limited=False)
     assert limiter.requests_per_10_seconds == 100
 
 
 def test_rate_limiter_follows_a_limit_that_changes() -> None:
     """An add-on bought during a run counts at once; so does a limit that shrinks."""
-    limiter = RateLimiter()
+    limiter = RateLimiter(lambda: 0.5)
     for number, (limit, in_force) in enumerate([(190, 190), (250, 250), (100, 100)]):
         headers = RateLimitHeaders(max=limit, remaining=limit - 1 - number, daily=1000, daily_remaining=number)
         limiter.answered(
@@ -205,7 +245,7 @@ def test_rate_limiter_always_answers_with_a_finite_wait(
     events: list[tuple[str, float, float, RateLimitHeaders | None]],
 ) -> None:
     """Whatever HubSpot says, the pacer neither raises nor stops for good: in the end it lets one through."""
-    limiter, now = RateLimiter(), 0.0
+    limiter, now = RateLimiter(lambda: 0.5), 0.0
     for kind, after, latency, headers in events:
         now += after
         ticket = limiter.sent(now)
@@ -229,7 +269,7 @@ def test_rate_limiter_always_answers_with_a_finite_wait(
 
 def test_rate_limiter_believes_the_least_calls_left_of_replies_that_cross() -> None:
     """A reply that comes late doesn't raise what is left of the daily limit; the next day does."""
-    limiter = RateLimiter()
+    limiter = RateLimiter(lambda: 0.5)
     tickets = [limiter.sent(0.0), limiter.sent(0.1)]
     for ticket, sent_at, remaining in zip(reversed(tickets), (0.1, 0.0), (22, 23), strict=True):
         headers = RateLimitHeaders(daily=40, daily_remaining=remaining)
