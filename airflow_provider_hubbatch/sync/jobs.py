@@ -11,21 +11,19 @@ if TYPE_CHECKING:
 
 
 class Job(Protocol):
-    """One request, and what it is for.
-
-    :ivar reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
-    :ivar is_suspected: a part of a request that HubSpot failed while it answered others.
-    :ivar settles: it tells what became of rows that were written: worth sending also when the sync ends.
-    """
+    """One request, and what it is for."""
 
     @property
-    def reads(self) -> bool: ...
+    def reads(self) -> bool:
+        """Whether it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again."""
 
     @property
-    def is_suspected(self) -> bool: ...
+    def is_suspected(self) -> bool:
+        """Whether it is a part of a request that HubSpot failed while it answered others."""
 
     @property
-    def settles(self) -> bool: ...
+    def settles(self) -> bool:
+        """Whether it tells what became of rows that were written: worth sending also when the sync ends."""
 
     def request(self) -> Request | None:
         """The request to send, right before it is sent; ``None``: other jobs have taken this one's place."""
