@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.rules import Converted
 
     Rows = Sequence[Input | RowOutcome]
+    ConvertedColumn = tuple[str, str, Sequence[Converted]]
+    """A column's name, its property, and the converted values."""
 
 # So many rows tell a column that is empty throughout from one that is sparse.
 ROWS_CHECKED: Final = 1_000
@@ -49,22 +51,23 @@ class EmptyValues:
         """Whether more rows are to be read before any is sent."""
         return self._clears and self._max_cleared is None and self._rows < ROWS_CHECKED
 
-    def add(self, chunk: Chunk, columns: Sequence[tuple[str, str, Sequence[Converted]]]) -> None:
+    def add(self, chunk: Chunk, columns: Sequence[ConvertedColumn], gaps: Sequence[ConvertedColumn]) -> None:
         """Take in the next rows.
 
         :param columns: of each column its name, its property and the converted values.
+        :param gaps: those of them that leave their property alone somewhere.
         """
         if self._clears:
             self._count(chunk, columns)
             return
-        for column, _, cells in columns:
-            if None in cells and column not in self.left_alone:
+        for column, _, cells in gaps:
+            if column not in self.left_alone:
                 values = chunk.columns[column]
-                gaps = (values[offset] for offset, cell in enumerate(cells) if cell is None)
-                if any(value is not None and value is not MISSING and not scalars.is_null(value) for value in gaps):
+                empty = (values[offset] for offset, cell in enumerate(cells) if cell is None)
+                if any(value is not None and value is not MISSING and not scalars.is_null(value) for value in empty):
                     self.left_alone[column] = None
 
-    def _count(self, chunk: Chunk, columns: Sequence[tuple[str, str, Sequence[Converted]]]) -> None:
+    def _count(self, chunk: Chunk, columns: Sequence[ConvertedColumn]) -> None:
         # where no share is given, only the first rows count
         taken = chunk.length if self._max_cleared is not None else min(chunk.length, ROWS_CHECKED - self._rows)
         if taken <= 0:

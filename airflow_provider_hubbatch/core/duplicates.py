@@ -6,13 +6,14 @@ is exact within a window of rows, which costs next to nothing; two rows that are
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-# A row is compared with so many rows before it, and with up to twice as many: about as many as a sync holds anyway.
-WINDOW_ROWS: Final = 4_000
+# A row is compared with so many rows before it, and at most with all of a chunk more.
+WINDOW_ROWS: Final = 1_000
 # Pairs of rows that the log names.
 _PAIRS_KEPT: Final = 3
 
@@ -21,8 +22,8 @@ class Duplicates:
     """Counts rows whose record one of the rows just before them names too, with other values."""
 
     def __init__(self) -> None:
-        self._before = _Span()
-        self._now = _Span()
+        self._window: deque[_Part] = deque()
+        self._rows = 0
         self.count = 0
         self.pairs: list[tuple[int, int]] = []
         """The row numbers of the first ones, each with that of the row before it."""
@@ -36,15 +37,20 @@ class Duplicates:
         :param properties: what each row writes; nothing where it writes nothing.
         :param refused: the offsets of rows that are not sent.
         """
-        if len(self._now) >= WINDOW_ROWS:
-            self._before, self._now = self._now, _Span()
-        distinct = set(keys)
-        if len(distinct) < len(keys) or self._before.has_any(distinct) or self._now.has_any(distinct):
-            self._compare(_Part(first_row, keys, properties), distinct, refused)
-        self._now.add(_Part(first_row, keys, properties), distinct)
+        part = _Part(first_row, keys, properties, set(keys))
+        if len(part.distinct) < len(keys) or not all(
+            map(part.distinct.isdisjoint, (one.distinct for one in self._window))
+        ):
+            self._compare(part, refused)
+        self._window.append(part)
+        self._rows += len(keys)
+        while self._rows - len(self._window[0].keys) >= WINDOW_ROWS:
+            self._rows -= len(self._window.popleft().keys)
 
-    def _compare(self, part: _Part, distinct: set[Any], refused: Collection[int]) -> None:
-        latest = self._before.rows_of(distinct) | self._now.rows_of(distinct)
+    def _compare(self, part: _Part, refused: Collection[int]) -> None:
+        latest: dict[Any, tuple[int, Mapping[str, str]]] = {}
+        for one in self._window:
+            latest |= one.rows_of(part.distinct)
         for offset, (key, written) in enumerate(zip(part.keys, part.properties, strict=True)):
             if not key or not written or offset in refused:
                 continue
@@ -63,33 +69,13 @@ class _Part(NamedTuple):
     first_row: int
     keys: Sequence[Any]
     properties: Sequence[Mapping[str, str]]
-
-
-class _Span:
-    """Some consecutive rows, up to a window full."""
-
-    def __init__(self) -> None:
-        self._parts: list[_Part] = []
-        self._keys: set[Any] = set()
-        self._rows = 0
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def has_any(self, keys: set[Any]) -> bool:
-        return not self._keys.isdisjoint(keys)
-
-    def add(self, part: _Part, keys: set[Any]) -> None:
-        self._parts.append(part)
-        self._keys |= keys
-        self._rows += len(part.keys)
+    distinct: set[Any]
 
     def rows_of(self, keys: set[Any]) -> dict[Any, tuple[int, Mapping[str, str]]]:
         """The last row of each of these keys that is here."""
-        common = keys & self._keys
+        common = keys & self.distinct
         return {
-            key: (part.first_row + offset, written)
-            for part in self._parts
-            for offset, (key, written) in enumerate(zip(part.keys, part.properties, strict=True))
-            if common and key in common and written
+            key: (self.first_row + offset, written)
+            for offset, (key, written) in enumerate(zip(self.keys, self.properties, strict=True))
+            if key in common and written
         }

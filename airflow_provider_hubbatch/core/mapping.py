@@ -30,7 +30,7 @@ from airflow_provider_hubbatch.core.values import (
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
-    from airflow_provider_hubbatch.core.clearing import EmptyValues
+    from airflow_provider_hubbatch.core.clearing import ConvertedColumn, EmptyValues
     from airflow_provider_hubbatch.core.duplicates import Duplicates
 
 # Columns whose conversion is kept: as many as a sync may write, and not every key that ever comes up.
@@ -292,9 +292,11 @@ class RowMapping:
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         expected = self._expected(chunk)
         refused = _refused(chunk, [identifiers, *cells, *expected.values()])
-        properties = _properties_by_row([name for _, name in pairs], cells, chunk.length)
+        columns = [(column, name, converted) for (column, name), converted in zip(pairs, cells, strict=True)]
+        gaps = [column for column in columns if None in column[2]]
+        properties = _properties_by_row(columns, gaps, chunk.length)
         if empty is not None:
-            empty.add(chunk, [(*pair, converted) for pair, converted in zip(pairs, cells, strict=True)])
+            empty.add(chunk, columns, gaps)
         keys = identifiers if self._by_record_id else list(map(_key, identifiers))
         if self.spec.is_keyless:
             keys = [f"row {chunk.first_row + offset}" for offset in range(chunk.length)]
@@ -368,16 +370,18 @@ def _refused(chunk: Chunk, columns: Iterable[Sequence[Converted]]) -> dict[int, 
     return refused
 
 
-def _properties_by_row(names: Sequence[str], cells: Sequence[Sequence[Converted]], length: int) -> list[dict[str, Any]]:
+def _properties_by_row(
+    columns: Sequence[ConvertedColumn], gaps: Sequence[ConvertedColumn], length: int
+) -> list[dict[str, Any]]:
     """One dict a row; what leaves a property alone is taken out again, since few columns have gaps."""
-    if not cells:
+    if not columns:
         return [{} for _ in range(length)]
-    rows = list(map(dict, map(zip, repeat(names), zip(*cells, strict=True))))
-    for name, column in zip(names, cells, strict=True):
-        if None in column:
-            for row, cell in zip(rows, column, strict=True):
-                if cell is None:
-                    del row[name]
+    names = [name for _, name, _ in columns]
+    rows = list(map(dict, map(zip, repeat(names), zip(*(cells for _, _, cells in columns), strict=True))))
+    for _, name, cells in gaps:
+        for row, cell in zip(rows, cells, strict=True):
+            if cell is None:
+                del row[name]
     return rows
 
 

@@ -29,7 +29,7 @@ def test_the_guard_is_exact(chunks: list[list[Any]], share: float | None) -> Non
         first_row = 0
         for cells in chunks:
             converted = ["" if cell == "" else cell for cell in cells]
-            empty.add(Chunk(first_row, {"c": cells}, len(cells)), [("c", "p", converted)])
+            empty.add(Chunk(first_row, {"c": cells}, len(cells)), [("c", "p", converted)], ())
             yield [RowOutcome(first_row + n, n, Status.UNCHANGED) for n in range(len(cells))], False
             first_row += len(cells)
 
@@ -50,9 +50,11 @@ def test_missing_cells_are_no_gaps() -> None:
     """A key that a row lacks, and a null of any kind, is no empty text."""
     empty = EmptyValues()
     values = [MISSING, None, float("nan"), pd.NA, "x"]
-    empty.add(Chunk(0, {"a": values}, 5), [("a", "a", [None, None, None, None, "x"])])
+    gap = ("a", "a", [None, None, None, None, "x"])
+    empty.add(Chunk(0, {"a": values}, 5), [gap], [gap])
     assert list(empty.left_alone) == []
-    empty.add(Chunk(5, {"a": [" "], "b": [[]]}, 1), [("a", "a", [None]), ("b", "b", [None])])
+    gaps = [("a", "a", [None]), ("b", "b", [None])]
+    empty.add(Chunk(5, {"a": [" "], "b": [[]]}, 1), gaps, gaps)
     assert list(empty.left_alone) == ["a", "b"]
 
 
@@ -67,7 +69,7 @@ def test_an_earlier_run_s_rows_are_exempt(order: list[int]) -> None:
         for part in order:
             rows = inputs[200 * part : 200 * part + 200]
             if part:
-                empty.add(Chunk(200, {"c": [None] * 200}, 200), [("c", "p", [""] * 200)])
+                empty.add(Chunk(200, {"c": [None] * 200}, 200), [("c", "p", [""] * 200)], ())
             yield rows, not part
 
     handed = [row for rows in hold_until_checked(prepared(), empty, errors.append) for row in rows]
