@@ -407,7 +407,8 @@ class Sync:
 
     def _result_files(self, earlier: Parts = ()) -> ResultFiles:
         folder = str(self._options.results_path)
-        return ResultFiles(folder, self._name, self._try, earlier=earlier, storage=self._signals.storage)
+        once = self._spec.is_keyless
+        return ResultFiles(folder, self._name, self._try, earlier=earlier, once=once, storage=self._signals.storage)
 
     def _folded(self, engine: Engine, intake: Intake) -> Iterator[RowOutcome]:
         try:
