@@ -92,7 +92,8 @@ class Writes:
     def settle(self, item: Input, outcome: RowOutcome) -> None:
         """A row has its outcome; the next one of its key goes on."""
         self.ledger.settle(outcome)
-        self._note(item.key)
+        if outcome.status is not Status.UNCHANGED:  # then nothing was written: what is being read of it holds
+            self._note(item.key)
         following = self._lanes.release(item)
         if following:
             self._go_on_after(following, outcome)
