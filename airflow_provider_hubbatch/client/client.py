@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_u
 from airflow_provider_hubbatch.core.explain import unknown_object_type
 from airflow_provider_hubbatch.core.rate_limit import Cap
 from airflow_provider_hubbatch.core.redact import Redactor
+from airflow_provider_hubbatch.core.server_clock import ServerClock
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
@@ -81,7 +83,8 @@ class HubSpotClient:
         senders: HasChannels | None = None,
     ) -> None:
         self.settings = settings
-        self.pace = Pace(settings.requests_per_10_seconds)
+        clock = ServerClock(time.time() - time.monotonic())
+        self.pace = Pace(settings.requests_per_10_seconds, clock=clock)
         self._policy = policy
         self._mask = mask
         self._masked: set[str] = set()

@@ -106,6 +106,7 @@ class Done:
     :param failure: what was wrong, where ``verdict`` is not ``None``.
     :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
     :param crash: an exception of the transport's that ends everything.
+    :param sent_at: when it was sent first, on the transport's clock; ``ended_at``: when it was over.
     """
 
     purpose: Any
@@ -114,6 +115,8 @@ class Done:
     failure: verdicts.Failure | None = None
     maybe_applied: bool = False
     crash: Exception | None = None
+    sent_at: float = 0.0
+    ended_at: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -308,7 +311,13 @@ class Dispatcher:
         if failure is None:
             self._successes += 1
             self._note_answer(completion.ended_at)
-            return Done(call.purpose, completion.reply)
+            return Done(
+                call.purpose,
+                completion.reply,
+                maybe_applied=call.maybe_applied,
+                sent_at=call.started_at,
+                ended_at=completion.ended_at,
+            )
         if verdicts.may_have_taken_effect(failure):
             call.maybe_applied = True
             self.pace.reached = True  # there was a connection, if no answer
@@ -332,7 +341,15 @@ class Dispatcher:
             decision = replace(decision, connection=self._connection)
         if isinstance(decision, verdicts.Refused):
             self._note_answer(completion.ended_at)
-        return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
+        return Done(
+            call.purpose,
+            completion.reply,
+            decision,
+            failure,
+            call.maybe_applied,
+            sent_at=call.started_at,
+            ended_at=completion.ended_at,
+        )
 
     def _note_answer(self, now: float) -> None:
         lasted = self._outage.answered(now)

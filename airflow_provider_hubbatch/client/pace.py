@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.rate_limit import Cap, RateLimiter, RateLimitHeaders
+from airflow_provider_hubbatch.core.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.protocol import Reply
@@ -17,10 +18,12 @@ class Pace:
     """The account's limit and the connection's cap. Any number of threads may use it at once.
 
     :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
+    :param clock: HubSpot's, which its replies tell.
     :ivar reached: something has answered, whatever it said, or has taken a request.
     """
 
-    def __init__(self, requests_per_10_seconds: int | None = None) -> None:
+    def __init__(self, requests_per_10_seconds: int | None = None, *, clock: ServerClock | None = None) -> None:
+        self.clock = clock or ServerClock()
         self._lock = threading.Lock()
         self.reached = False
         self._limiter = RateLimiter()
@@ -72,7 +75,9 @@ class Pace:
         """A reply came, whatever its status."""
         headers = RateLimitHeaders.parse(reply.headers)
         self.reached = True
+        date = reply.header("date")
         with self._lock:
+            self.clock.note_date(date, sent_at=sent_at, received_at=answered_at)
             self._limiter.answered(
                 ticket,
                 sent_at=sent_at,

@@ -19,13 +19,16 @@ class Job(Protocol):
     """
 
     @property
-    def reads(self) -> bool: ...
+    def reads(self) -> bool:
+        """Whether it reads."""
 
     @property
-    def is_suspected(self) -> bool: ...
+    def is_suspected(self) -> bool:
+        """Whether it is suspected."""
 
     @property
-    def settles(self) -> bool: ...
+    def settles(self) -> bool:
+        """Whether it settles."""
 
     def request(self) -> Request | None:
         """The request to send, right before it is sent; ``None``: other jobs have taken this one's place."""
@@ -36,8 +39,11 @@ class Job(Protocol):
         :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
         """
 
-    def answered(self, reply: Reply) -> None:
-        """Read a 2xx reply."""
+    def answered(self, reply: Reply, done: Done) -> None:
+        """Read a 2xx reply.
+
+        :param done: how the request went.
+        """
 
     def failed(self, done: Done, verdict: Final) -> None:
         """There is no 2xx reply.

@@ -49,7 +49,7 @@ class KeyCheckJob:
     def unanswered(self, *, maybe_applied: bool) -> None:
         """Reading leaves everything as it is."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:  # noqa: ARG002 - reading has no effect
         """Warn, if there is a reason to."""
         records = parse_batch_reply(reply).results
         warning = describe_wrong_key(self.inputs, records, id_column=self.id_column, columns=self.columns)

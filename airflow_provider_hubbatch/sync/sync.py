@@ -32,6 +32,7 @@ from airflow_provider_hubbatch.exceptions import (
     SyncStoppedError,
     SystematicRefusalError,
     UnavailableError,
+    UnconfirmedRequestError,
 )
 from airflow_provider_hubbatch.lineage import emit_metrics, note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Engine, Plan
@@ -47,7 +48,7 @@ from airflow_provider_hubbatch.sync.progress import (
     rejected_lines,
 )
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
-from airflow_provider_hubbatch.sync.resume import Checkpoints
+from airflow_provider_hubbatch.sync.resume import Checkpoints, may_be_twice
 from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
 from airflow_provider_hubbatch.sync.tries import TaskTry
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import Chunk, Input
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.result_names import Parts
     from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.sync.engine import Progress
@@ -67,6 +68,10 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sync.jobs import Job
 
 log = logging.getLogger(__name__)
+
+# A checkpoint is written so many rows ahead of those that are sent, where a retry must know which ones may have been:
+# about one a second at HubSpot's usual pace.
+_ROWS_AHEAD = 2_000
 
 
 class Sync:
@@ -92,7 +97,7 @@ class Sync:
         client: HubSpotClient,
         object_type: str,
         rows: Any,
-        options: UpdateOptions,
+        options: RecordOptions,
         *,
         name: str = "outcomes",
         this_try: TaskTry | None = None,
@@ -109,7 +114,9 @@ class Sync:
         self._try = this_try or TaskTry()
         # rows that can be read once only can't be compared with an earlier try's
         store = self._try.store if self._try.resumes and sources.can_be_read_again(rows) else None
-        self._checkpoints = None if store is None else Checkpoints(self._try, store)
+        self._checkpoints = (
+            None if store is None else Checkpoints(self._try, store, verb=options.verb, once=self._spec.is_keyless)
+        )
         self._intake: Intake | None = None
         self._checkpoint_is_final = False
         self._all_read = False
@@ -120,6 +127,7 @@ class Sync:
         self._verb: Verb
         self._engine: Engine | None = None
         self._stopped = False
+        self._wrote = False
         self._signals = HeldSignals(self.stop)
         if options.results_path is not None:
             self._result_files()  # no such storage: told before HubSpot is asked for anything
@@ -128,11 +136,12 @@ class Sync:
         self._kept_parts: Parts = ()
         self.report = SyncReport(
             object_type=object_type,
+            verb=options.verb,
             max_rejected=options.max_rejected,
             results_path=None if options.results_path is None else show_path(options.results_path),
         )
         self.timeline = LiveTimeline(self.report, options, publish)
-        self.earlier = SyncReport(object_type=object_type)
+        self.earlier = SyncReport(object_type=object_type, verb=options.verb)
         self.account: dict[str, Any] = {}
         self.columns: dict[str, str] = {}
 
@@ -185,6 +194,14 @@ class Sync:
             self._refuse_few_rows(self.report.rows - (self._intake.replayed_rows if self._intake else 0))
         except HubSpotError as error:
             error.report = self.report
+            if (
+                self._is_blind
+                and self._try.task
+                and self._wrote
+                and isinstance(error, (SyncStoppedError, UnavailableError))
+            ):
+                self._end(finished=False)
+                raise _cannot_resume(error) from error
             self._end(finished=isinstance(error, (SystematicRefusalError, SyncFailedError)))
             if isinstance(error, DailyQuotaError):
                 self._say_when(error)
@@ -252,7 +269,7 @@ class Sync:
         self._all_read = True
 
     def _new_intake(self, mapping: RowMapping) -> Intake:
-        empty = EmptyValues(clears=self._clears, max_cleared=self._options.max_cleared)
+        empty = EmptyValues(clears=self._clears, max_cleared=self._options.most_cleared)
         return Intake(mapping, empty, digests=self._checkpoints is not None)
 
     @property
@@ -261,7 +278,22 @@ class Sync:
 
     def _chunks(self) -> closing[Any]:
         own = sources.OwnRun(self._options.results_path, self._name)
-        return closing(sources.chunks(self._rows, columns=self._spec.columns, own=own))
+        chunks = sources.chunks(self._rows, columns=self._spec.columns, own=own)
+        most = self._options.most_rows
+        return closing(chunks if most is None else self._at_most(most, chunks))
+
+    def _at_most(self, most: int, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """All of the rows, once it is known that there aren't more than so many."""
+        with closing(chunks):  # type: ignore[type-var]
+            held, rows = [], 0
+            for chunk in chunks:
+                held.append(chunk)
+                rows += chunk.length
+                if rows > most:
+                    raise SyncFailedError(
+                        f"more than max_archived={most} rows came: nothing was archived. Are these the right rows?"
+                    )
+            yield from held
 
     def _prepared(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
         waiting = iter(chunks)
@@ -276,6 +308,8 @@ class Sync:
     def _resumed(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared] | None:
         """The rows that are still to be done; ``None`` if these are not the rows of the try that left a checkpoint."""
         checkpoint = self._load_checkpoint()
+        if self._is_blind and self._try.number > 1:
+            raise may_be_twice("Airflow keeps no state for this task, so nothing tells what became of the rows")
         if checkpoint is None or self._checkpoints is None:
             return self._prepared(intake, chunks)
         if checkpoint.result_parts and not self._result_files(checkpoint.result_parts).has_kept_parts():
@@ -287,7 +321,32 @@ class Sync:
             return None
         self._checkpoints.resume(checkpoint)
         self._restore(checkpoint, again)
-        return itertools.chain(again.unsettled, self._prepared(intake, again.rest()))
+        left: Iterable[Prepared] = itertools.chain(again.unsettled, self._prepared(intake, again.rest()))
+        if self._spec.is_keyless:
+            left = again.perhaps_sent(left)
+        elif self._verb.asks_when and checkpoint.began is not None:
+            left = again.in_doubt(left)
+        return iter(left)
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether no row may be sent twice, and a retry wouldn't know which ones were."""
+        return self._spec.is_keyless and (self._checkpoints is None or self._checkpoints.is_lost)
+
+    def _before_write(self, inputs: Sequence[Input]) -> None:
+        """Rows are sent: where a retry must know that they may have been, it is written down ahead."""
+        self._wrote = True
+        checkpoints = self._checkpoints
+        if checkpoints is None or self._intake is None or not self._verb.asks_when or checkpoints.is_lost:
+            return
+        beyond = max(item.row for item in inputs) + 1
+        if beyond <= checkpoints.sent_up_to:
+            return
+        if checkpoints.began is None:
+            checkpoints.began = self._client.pace.clock.moment(time.monotonic()) or ""
+        checkpoints.sent_up_to = min(beyond + _ROWS_AHEAD, self._intake.digest.rows)
+        with self._signals.storage():
+            self._save_checkpoint()
 
     def _until_stopped(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -318,7 +377,7 @@ class Sync:
         report.started_at = checkpoint.started_at or report.started_at
         self._seconds_before = checkpoint.seconds
         self.earlier = SyncReport(
-            object_type=report.object_type, counts=report.counts.copy(), seconds=checkpoint.seconds
+            object_type=report.object_type, verb=report.verb, counts=report.counts.copy(), seconds=checkpoint.seconds
         )
         for one in (report, self.earlier):
             one.add_costs(checkpoint.costs)
@@ -329,18 +388,10 @@ class Sync:
 
     def _settings(self) -> str:
         """A fingerprint of what the outcomes hang on."""
-        options, settings = self._options, self._client.settings
+        settings = self._client.settings
         return settings_fingerprint(
             object_type=self._object_type,
-            id_column=options.id_column,
-            id_property=self._spec.id_property,
-            properties=self._spec.properties,
-            null_values=options.null_values,
-            must_match=options.must_match,
-            missing_ok=options.missing_ok,
-            validate_only=options.validate_only,
-            skip_unchanged=options.skip_unchanged,
-            results_path=options.results_path,
+            **self._options.outcomes_hang_on(),
             host=settings.base_url,
             api_version=settings.api_version,
         )
@@ -353,8 +404,8 @@ class Sync:
         rows: Iterable[Sequence[Input | RowOutcome]] = (one.rows for one in prepared)
         if self._clears:
             rows = hold_until_checked(prepared, intake.empty, self.stop)
-        if options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT):
-            self._fingerprints = self._loaded_fingerprints(str(options.skip_unchanged))
+        if options.compares_with not in (None, COMPARE_WITH_HUBSPOT):
+            self._fingerprints = self._loaded_fingerprints(str(options.compares_with))
             rows = map(self._fingerprints.leave_out_unchanged, rows)
         if self._may_have_the_wrong_key():
             rows = with_key_check(rows, self._key_check, lambda job: self._engine.add(job) if self._engine else None)
@@ -375,6 +426,7 @@ class Sync:
                 transport=transport,
                 tick=self._tick,
                 at_end=self._save_checkpoint_at_once,
+                before_write=self._before_write,
                 before_rest=self._save_last_checkpoint,
             )
             if self._stopped:
@@ -497,8 +549,9 @@ class Sync:
     def _mapping(self, first: Chunk) -> RowMapping:
         mapping = self._checked_mapping(first)
         wanted = self._spec.properties
-        given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
-        self.columns = {column: name for column, name in given.items() if column in first.columns}
+        if wanted is None:
+            wanted = {name: name for name in first.columns if name != self._spec.id_column}
+        self.columns = {column: name for column, name in wanted.items() if column in first.columns}
         if self._needs_account():
             self.account = self._client.account_if_known(self.report)
         note_hook_lineage(self._lineage_context, self.account, self._object_type)
@@ -510,12 +563,12 @@ class Sync:
             options.preflight
             or self._checkpoints is not None
             or self._client.settings.portal_id is not None
-            or options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT)
+            or options.compares_with not in (None, COMPARE_WITH_HUBSPOT)
         )
 
     def _checked_mapping(self, first: Chunk) -> RowMapping:
         self._definitions = self._read_definitions()
-        self._verb = VERBS[self._options.verb].for_sync(
+        self._verb = VERBS[self._options.verb](
             self._options,
             object_type=self._object_type,
             id_property=self._spec.id_property,
@@ -561,12 +614,11 @@ class Sync:
 
     def _log_start(self) -> None:
         log.info(
-            "%s %s in HubSpot from %s: %s in column %r, %d %s",
-            VERBS[self._options.verb].doing,
+            "%s %s in HubSpot from %s: %s, %d %s",
+            self._verb.doing,
             self._object_type,
             sources.describe(self._rows),
-            f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
-            self._spec.id_column,
+            self._spec.naming,
             len(self.columns),
             "property" if len(self.columns) == 1 else "properties",
         )
@@ -605,7 +657,7 @@ class Sync:
                 self._checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        if self._options.validate_only and self._options.skip_unchanged == COMPARE_WITH_HUBSPOT:
+        if self._options.validate_only and self._options.compares_with == COMPARE_WITH_HUBSPOT:
             log.info("%s", changes_line(self.report))
         noticed = [*rejected_lines(self.report), *not_taken_lines(self.report)]
         if self._intake is not None:
@@ -633,6 +685,17 @@ def _unwritten(error: BaseException, folder: str | None) -> HubSpotError:
     return SyncStoppedError(
         f"the result files can't be written ({what}), so the sync stopped; a retry goes on from the last complete file"
     )
+
+
+def _cannot_resume(error: HubSpotError) -> HubSpotError:
+    unconfirmed = UnconfirmedRequestError(
+        f"{error}. Rows that were sent may have their records, and Airflow keeps no state for this task by which a "
+        "retry would know: so it isn't tried again. Its results say which rows were created and which are unknown; "
+        "start a new DAG run with the rows that are left",
+        correlation_id=error.correlation_id,
+    )
+    unconfirmed.report = error.report
+    return unconfirmed
 
 
 @contextmanager

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, TOO_LARGE
 from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.isolation import Group
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import MAX_REQUEST_BYTES
-from airflow_provider_hubbatch.core.verbs.verb import Said, Write
+from airflow_provider_hubbatch.core.verbs.verb import Said, Settling, Write
 from airflow_provider_hubbatch.core.verdicts import Refused, Stop, StopKind, Unconfirmed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Done
     from airflow_provider_hubbatch.core.batch_reply import Record
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.isolation import Isolation
     from airflow_provider_hubbatch.core.model import Input
     from airflow_provider_hubbatch.core.protocol import Reply, Request
-    from airflow_provider_hubbatch.core.verbs.verb import LookUp, Operation, Settling, Step, Verb
+    from airflow_provider_hubbatch.core.server_clock import ServerClock
+    from airflow_provider_hubbatch.core.verbs.verb import LookUp, Operation, Step, Verb
     from airflow_provider_hubbatch.core.verdicts import Final
     from airflow_provider_hubbatch.sync.ledger import Ledger
     from airflow_provider_hubbatch.sync.outbox import Outbox
@@ -53,7 +55,9 @@ class Sending(Enum):
 class Writes:
     """The stage of a sync that writes.
 
+    :param clock: HubSpot's.
     :param take: carries out the next step of a row: ``take(row as it was, step)``.
+    :param before_write: called right before inputs are sent.
     :param note: told the key of each row that has its outcome.
     """
 
@@ -65,9 +69,13 @@ class Writes:
         outbox: Outbox,
         refusals: Refusals,
         *,
+        clock: ServerClock,
         take: Callable[[Input, Step], None],
         note: Callable[[str], None],
+        before_write: Callable[[Sequence[Input]], None],
     ) -> None:
+        self.before_write = before_write
+        self.clock = clock
         self.ledger = ledger
         self.outbox = outbox
         self.refusals = refusals
@@ -75,6 +83,8 @@ class Writes:
         self._lanes = lanes
         self._take = take
         self._note = note
+        # of rows that were in doubt and have their outcome: later ones of their key aren't
+        self._known_keys: set[str] = set()
 
     def next_batch(self) -> WriteJob | None:
         """The next inputs to write; those that are sure to be refused have their outcome at once."""
@@ -82,10 +92,41 @@ class Writes:
         return None if batch is None else self._sifted(batch)
 
     def _sifted(self, batch: Batch) -> WriteJob | None:
+        if self._known_keys:
+            batch = batch._replace(inputs=tuple(map(self.known, batch.inputs)))
         decision = self.refusals.sift(batch)
         for item, error in decision.rejected:
             self.reject(item, error)
         return WriteJob(self, batch.operation, decision.groups[0]) if decision.groups else None
+
+    def read_back(self, job: ReadBackJob, *, after_seconds: float = 0.0) -> None:
+        """Find out what became of these, if anything tells."""
+        if job.operation.tells_afterwards:
+            self.outbox.add(job, after_seconds=after_seconds)
+        else:
+            self.give_up(job.inputs, NO_ANSWER)
+
+    def doubted(
+        self, inputs: Iterable[Input], reply: Reply, done: Done, *, sent_at: float | None = None
+    ) -> list[Input]:
+        """These inputs, with when a request that may have had its effect was first sent, by HubSpot's clock.
+
+        :param reply: tells what time it is there.
+        :param sent_at: when it was sent; ``None``: it is the one that has this reply.
+        """
+        self.clock.note_batch(parse_batch_reply(reply), sent_at=done.sent_at, received_at=done.ended_at)
+        return self.in_doubt(inputs, done.sent_at if sent_at is None else sent_at)
+
+    def in_doubt(self, inputs: Iterable[Input], sent_at: float) -> list[Input]:
+        """As :meth:`doubted`, without a reply."""
+        since = self.clock.moment(sent_at) or ""
+        return [item if item.in_doubt_since is not None else item._replace(in_doubt_since=since) for item in inputs]
+
+    def known(self, item: Input) -> Input:
+        """An input that is in doubt, unless an earlier one of its key has settled that."""
+        if item.in_doubt_since is not None and item.key in self._known_keys:
+            return item._replace(in_doubt_since=None)
+        return item
 
     # --- what jobs find out --------------------------------------------------------------------------------------
 
@@ -93,6 +134,8 @@ class Writes:
         """A row has its outcome; the next one of its key goes on."""
         self.ledger.settle(outcome)
         self._note(item.key)
+        if item.in_doubt_since is not None and outcome.status not in (Status.REJECTED, Status.UNKNOWN):
+            self._known_keys.add(item.key)
         following = self._lanes.release(item)
         if following:
             self._go_on_after(following, outcome)
@@ -113,7 +156,7 @@ class Writes:
         if not isinstance(step, RowOutcome):
             self._go_on(item, step)
             return
-        if step.status is not Status.MISSING:
+        if step.status in (Status.REJECTED, Status.UNKNOWN):
             self.refusals.note_bad()
         self.settle(item, step)
 
@@ -223,6 +266,7 @@ class WriteJob:
         if len(request.body or b"") > MAX_REQUEST_BYTES:
             self._divide()
             return None
+        self.stage.before_write(self.group.inputs)
         self.stage.ledger.sent(self.group.inputs)
         return request
 
@@ -230,16 +274,17 @@ class WriteJob:
         """What was refused for sure, or never arrived, has had no effect."""
         self.stage.ledger.failed(self.group.inputs, maybe_applied=maybe_applied)
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:
         """Rows that the reply names have their outcome; what it leaves open is read back."""
         stage, group = self.stage, self.group
-        reading = self.operation.read(group.inputs, reply)
+        inputs = stage.doubted(group.inputs, reply, done) if done.maybe_applied else group.inputs
+        reading = self.operation.read(inputs, reply)
         stage.confirm(reading.confirmed, accepted=bool(reading.strays))
         for item, error in reading.refused:
             stage.reject(item, error)
         rest = replace(group, inputs=reading.unsaid)
         if reading.unsaid and reading.errors:
-            stage.refused(self.operation, rest, reading.errors[0], self._search)
+            self._refused(rest, done, self._search, reading.errors[0])
             return
         is_silent = reading.said is not Said.SOMETHING
         if is_silent:
@@ -250,10 +295,18 @@ class WriteJob:
                 return
         if reading.unsaid:
             stage.ledger.doubt(reading.unsaid)
-            read_back = ReadBackJob(
-                stage, self.operation, reading.unsaid, self.sending, strays=reading.strays, was_silent=is_silent
+            stage.read_back(
+                ReadBackJob(
+                    stage,
+                    self.operation,
+                    reading.unsaid,
+                    self.sending,
+                    done.sent_at,
+                    strays=reading.strays,
+                    was_silent=is_silent,
+                ),
+                after_seconds=_PENDING_SECONDS if reading.said is Said.PENDING else 0.0,
             )
-            stage.outbox.add(read_back, after_seconds=_PENDING_SECONDS if reading.said is Said.PENDING else 0.0)
         rest = replace(rest, quoting=None) if is_silent else rest
         stage.carry_out(self.operation, stage.refusals.after_acceptance(rest), self._search)
 
@@ -264,14 +317,29 @@ class WriteJob:
                 server_failed = done.reply is not None and done.reply.status >= 500  # noqa: PLR2004 - HTTP's own
                 self.stage.refusals.count_request()
                 sending = Sending.SUSPECTED if server_failed else Sending.SEARCH
-                self.stage.refused(self.operation, self.group, done.error, sending)
+                self._refused(self.group, done, sending)
             case Unconfirmed():
-                job = ReadBackJob(self.stage, self.operation, self.group.inputs, self.sending, lost=self.lost + 1)
-                self.stage.outbox.add(job)
+                job = ReadBackJob(
+                    self.stage, self.operation, self.group.inputs, self.sending, done.sent_at, lost=self.lost + 1
+                )
+                self.stage.read_back(job)
                 others = Group(self.group.suspects + self.group.aside)
                 self.stage.send_groups(self.operation, [others], self._search)
             case Stop():
                 self.stage.outbox.end(fatal_error(verdict, done.error))
+
+    def _refused(self, group: Group, done: Done, sending: Sending, error: ErrorReply | None = None) -> None:
+        """HubSpot has refused these whole; nobody promises that none of them was written.
+
+        :param error: ``None``: the request's.
+        """
+        error = error or done.error
+        if self.operation.creates and self.operation.tells_afterwards:
+            group = replace(group, inputs=tuple(self.stage.in_doubt(group.inputs, done.sent_at)))
+            if not self.operation.is_repeatable:
+                self.stage.outbox.add(LookJob(self.stage, self.operation, group, error, sending))
+                return
+        self.stage.refused(self.operation, group, error, sending)
 
     def _divide(self) -> None:
         """What is too large for one request goes in two; a row that is so alone is rejected."""
@@ -298,6 +366,7 @@ class ReadBackJob:
     """Inputs whose write had no clear reply.
 
     :param sending: why they were sent.
+    :param sent_at: when the write was sent first, on the transport's clock.
     :param strays: records that the write's reply names without telling whose they are.
     :param was_silent: that reply named nothing at all, for any of its inputs.
     :param lost: so often there was no reply, and they may not be sent again before it is known that they didn't arrive.
@@ -307,6 +376,7 @@ class ReadBackJob:
     operation: Operation
     inputs: tuple[Input, ...]
     sending: Sending
+    sent_at: float
     strays: Mapping[str, Record] = field(default_factory=dict)
     was_silent: bool = False
     lost: int = 0
@@ -321,9 +391,10 @@ class ReadBackJob:
     def unanswered(self, *, maybe_applied: bool) -> None:
         """Reading leaves everything as it is."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:
         """What was written is settled; what wasn't is sent once more."""
-        settling = self.operation.settle(self.inputs, reply, self.strays)
+        inputs = self.stage.doubted(self.inputs, reply, done, sent_at=self.sent_at)
+        settling = self.operation.settle(inputs, reply, self.strays)
         self.stage.confirm(settling.confirmed)
         for item, outcome in settling.ended:
             self.stage.settle(item, outcome)
@@ -368,12 +439,72 @@ class ReadBackJob:
     def _read_absence(self, error: ErrorReply) -> None:
         """HubSpot has none of these records, or none of those that it names."""
         named = self.operation.errors_of_named(self.inputs, error) or [(item, error) for item in self.inputs]
-        for item, reason in named:
-            self.stage.reject(item, reason)
+        if self.operation.creates:
+            unclear = self.stage.in_doubt([item for item, _ in named], self.sent_at)
+            self._after_silence(Settling(unclear=tuple(unclear)), error)
+        else:
+            for item, reason in named:
+                self.stage.reject(item, reason)
         rows = {item.row for item, _ in named}
         rest = tuple(item for item in self.inputs if item.row not in rows)
         if rest:
             self.stage.outbox.add(replace(self, inputs=rest))
+
+
+@dataclass(frozen=True, slots=True)
+class LookJob:
+    """Inputs of a refused request that are looked for before they are sent again: some may have been written.
+
+    :param error: the refusal.
+    :param sending: why parts of them are sent.
+    """
+
+    stage: Writes
+    operation: Operation
+    group: Group
+    error: ErrorReply
+    sending: Sending
+    reads: ClassVar[bool] = True
+    is_suspected: ClassVar[bool] = False
+    settles: ClassVar[bool] = True
+
+    def request(self) -> Request:
+        """The operation's."""
+        return self.operation.read_back(self.group.inputs)
+
+    def unanswered(self, *, maybe_applied: bool) -> None:
+        """Reading leaves everything as it is."""
+
+    def answered(self, reply: Reply, done: Done) -> None:
+        """What is there is settled; the refusal is about the others."""
+        inputs = self.stage.doubted(self.group.inputs, reply, done)
+        settling = self.operation.settle(inputs, reply, {})
+        self.stage.confirm(settling.confirmed)
+        for item, error in settling.refused:
+            self.stage.reject(item, error)
+        self._go_on(settling.unclear)
+
+    def failed(self, done: Done, verdict: Final) -> None:
+        """None of them is there, or nothing tells."""
+        if isinstance(verdict, Refused) and done.error.is_about_absence:
+            self._go_on(self.group.inputs)
+        elif isinstance(verdict, Stop) and verdict.kind is not StopKind.ACCESS:
+            self.stage.outbox.end(fatal_error(verdict, done.error))
+        else:
+            self.stage.give_up(self.group.inputs, done.error)
+            self._send_others()
+
+    def _go_on(self, inputs: Sequence[Input]) -> None:
+        group = replace(self.group, inputs=tuple(inputs))
+        if inputs:
+            self.stage.refused(self.operation, group, self.error, self.sending)
+        else:
+            self._send_others()
+
+    def _send_others(self) -> None:
+        """Those of the batch that weren't in the refused request: what was learned of them holds no more."""
+        others = Group(self.group.suspects + self.group.aside)
+        self.stage.send_groups(self.operation, [others], self.sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +523,7 @@ class DefinitionsJob:
     def unanswered(self, *, maybe_applied: bool) -> None:
         """Reading leaves everything as it is."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:  # noqa: ARG002 - reading has no effect
         """Rows that waited for them go on."""
         self.stage.take_definitions(reply)
 
