@@ -3,6 +3,8 @@
 It answers batch/update and batch/read, the property definitions and the account's details in HubSpot's shapes, and
 sends its rate limit headers. It checks nothing; the sandbox does that, and is slower for it.
 
+Nobody knows of which moment HubSpot's ``Remaining`` is, so it can be told in several ways (:data:`MEANINGS`).
+
     python benchmarks/bare_server.py --port 8766 --limit 190 --interval-ms 10000 --latency-ms 300
 """
 
@@ -10,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import re
 import socket
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROPERTIES = {
     "employees": "number",
@@ -35,6 +39,10 @@ PROPERTIES = {
 # HubSpot's own words are believed up to this: Max, and an interval that a limit this high never fills
 GENEROUS_LIMIT = 10_000
 GENEROUS_INTERVAL_MS = 100
+# What ``Remaining`` is: of the moment when the request was counted, as it arrived; of the reply; of a counter
+# that lags by 0.2 s; up to three more or less; rounded to tens; missing, with all other headers, in every other reply.
+MEANINGS = ("counting", "reply", "lagging", "off", "rounded", "missing")
+LAG_SECONDS = 0.2
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RATE_LIMITED = {"status": "error", "errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"}
@@ -45,32 +53,60 @@ class Account:
 
     :param limit: requests per interval.
     :param keeps: whether values written are kept, for batch/read.
+    :param remaining: one of :data:`MEANINGS`.
     """
 
-    def __init__(self, *, limit: int, interval_ms: int, latency_ms: float, keeps: bool) -> None:
+    def __init__(self, *, limit: int, interval_ms: int, latency_ms: float, keeps: bool, remaining: str) -> None:
         self.limit, self.interval_ms = limit, interval_ms
         self.latency_seconds = latency_ms / 1000
         self.counts = {"update": 0, "read": 0, "rows": 0, "other": 0, "429": 0}
         self.records: dict[str, dict[str, str]] | None = {} if keeps else None
+        self._remaining = remaining
         self._window: deque[float] = deque()
 
-    def answer(self, path: str, body: bytes) -> bytes:
-        """The whole reply to a request, counted when it arrives."""
+    def answer(self, path: str, body: bytes) -> Callable[[], bytes]:
+        """Count a request when it arrives; the whole reply is made when it is written."""
         if path == "/counts":
-            return _reply(b"200 OK", {**self.counts, "records": len(self.records or {})}, b"")
+            counts = _reply(b"200 OK", {**self.counts, "records": len(self.records or {})}, b"")
+            return lambda: counts
         now = time.monotonic()
-        while self._window and self._window[0] <= now - self.interval_ms / 1000:
-            self._window.popleft()
-        if len(self._window) >= self.limit:
+        used = self._used_at(now)
+        status, content = b"429 Too Many Requests", _RATE_LIMITED
+        if used >= self.limit:
             self.counts["429"] += 1
-            return _reply(b"429 Too Many Requests", _RATE_LIMITED, self._headers())
-        self._window.append(now)
-        return _reply(b"200 OK", self._answer(path, body), self._headers())
+        else:
+            self._window.append(now)
+            used += 1
+            status, content = b"200 OK", self._answer(path, body)
+        return lambda: _reply(status, content, self._headers(used, now))
 
-    def _headers(self) -> bytes:
+    def _used_at(self, moment: float) -> int:
+        """How many were counted in the window that ended then."""
+        interval = self.interval_ms / 1000
+        kept_since = time.monotonic() - interval - LAG_SECONDS - self.latency_seconds
+        while self._window and self._window[0] <= kept_since:
+            self._window.popleft()
+        return bisect_right(self._window, moment) - bisect_right(self._window, moment - interval)
+
+    def _headers(self, used: int, counted_at: float) -> bytes:
+        """The limit's headers, as of now.
+
+        :param used: when the request was counted.
+        """
+        match self._remaining:
+            case "reply":
+                used = self._used_at(time.monotonic())
+            case "lagging":
+                used = self._used_at(counted_at - LAG_SECONDS)
+            case "off":
+                used += random.randint(-3, 3)
+            case "rounded":
+                used = self.limit - round(self.limit - used, -1)
+            case "missing" if random.random() < 0.5:
+                return b""
         return (
             f"X-HubSpot-RateLimit-Max: {self.limit}\r\n"
-            f"X-HubSpot-RateLimit-Remaining: {max(self.limit - len(self._window), 0)}\r\n"
+            f"X-HubSpot-RateLimit-Remaining: {min(max(self.limit - used, 0), self.limit)}\r\n"
             f"X-HubSpot-RateLimit-Interval-Milliseconds: {self.interval_ms}\r\n"
         ).encode()
 
@@ -140,9 +176,12 @@ class Connection(asyncio.Protocol):
         self._parts, self._missing = [], 0
         reply = self._account.answer(head.split(b" ", 2)[1].decode(), body)
         if self._account.latency_seconds:
-            asyncio.get_running_loop().call_later(self._account.latency_seconds, self._transport.write, reply)
+            asyncio.get_running_loop().call_later(self._account.latency_seconds, self._write, reply)
         else:
-            self._transport.write(reply)
+            self._write(reply)
+
+    def _write(self, reply: Callable[[], bytes]) -> None:
+        self._transport.write(reply())
 
 
 async def serve(port: int, account: Account) -> None:
@@ -177,9 +216,16 @@ def main() -> None:
     parser.add_argument("--interval-ms", type=int, default=GENEROUS_INTERVAL_MS)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--keep", action="store_true", help="keep what is written, for batch/read")
+    parser.add_argument(
+        "--remaining", choices=MEANINGS, default="counting", help="what X-HubSpot-RateLimit-Remaining is"
+    )
     options = parser.parse_args()
     account = Account(
-        limit=options.limit, interval_ms=options.interval_ms, latency_ms=options.latency_ms, keeps=options.keep
+        limit=options.limit,
+        interval_ms=options.interval_ms,
+        latency_ms=options.latency_ms,
+        keeps=options.keep,
+        remaining=options.remaining,
     )
     asyncio.run(serve(options.port, account))
 

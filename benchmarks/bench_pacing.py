@@ -6,6 +6,7 @@ divided by the time that it took; CPU is that of the client's process, of the ba
 
     python benchmarks/bench_pacing.py                 # the table of docs/benchmarks.md
     python benchmarks/bench_pacing.py --quick         # fewer batches, one repeat
+    python benchmarks/bench_pacing.py --shared        # only the tables of what Remaining is, and of several tasks
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.bare_server import bare_server
+from benchmarks.bare_server import MEANINGS, bare_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,13 +215,19 @@ def ideal_seconds(batches: int, limit: int, latency: float, in_flight: int) -> f
     return starts[-1] + latency
 
 
-def compare(name: str, *, batches: int, limit: int, latency_ms: float, repeats: int) -> dict[str, Any]:
-    """Run one client, and give the medians."""
-    runs = [_run(name, batches, limit, latency_ms) for _ in range(repeats)]
+def compare(
+    name: str, *, batches: int, limit: int, latency_ms: float, repeats: int, remaining: str = "counting"
+) -> dict[str, Any]:
+    """Run one client, and give the medians.
+
+    :param remaining: what the server's header says.
+    """
+    runs = [_run(name, batches, limit, latency_ms, remaining) for _ in range(repeats)]
     ideal = ideal_seconds(batches, limit, latency_ms / 1000, IN_FLIGHT.get(name, 1 if "loop" in name else 16))
     seconds = statistics.median(run["seconds"] for run in runs)
     return {
         "client": name,
+        "remaining": remaining,
         "limit": limit,
         "latency_ms": latency_ms,
         "batches": batches,
@@ -234,11 +241,16 @@ def compare(name: str, *, batches: int, limit: int, latency_ms: float, repeats: 
     }
 
 
-def _run(name: str, batches: int, limit: int, latency_ms: float) -> dict[str, Any]:
+def server_options(limit: int, latency_ms: float, remaining: str = "counting") -> list[str]:
+    """The bare server's command line."""
+    options = ["--limit", str(limit), "--interval-ms", "10000", "--latency-ms", str(latency_ms)]
+    return [*options, "--remaining", remaining, "--keep"]
+
+
+def _run(name: str, batches: int, limit: int, latency_ms: float, remaining: str) -> dict[str, Any]:
     import requests
 
-    options = ("--limit", str(limit), "--interval-ms", "10000", "--latency-ms", str(latency_ms), "--keep")
-    with bare_server(*options) as url:
+    with bare_server(*server_options(limit, latency_ms, remaining)) as url:
         command = [sys.executable, __file__, "--client", name, "--url", url, "--batches", str(batches)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -253,11 +265,12 @@ def together(processes: int, *, batches: int, limit: int, latency_ms: float) -> 
     """Several processes of the provider on one account, with nothing in common but HubSpot's headers."""
     import requests
 
-    options = ("--limit", str(limit), "--interval-ms", "10000", "--latency-ms", str(latency_ms), "--keep")
-    with bare_server(*options) as url:
+    with bare_server(*server_options(limit, latency_ms)) as url:
         command = [sys.executable, __file__, "--client", "provider", "--url", url, "--batches", str(batches)]
         started = [
-            subprocess.Popen([*command, "--start-at", str(time.time() + 8)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [*command, "--start-at", str(time.time() + 8 + 2 * processes)], stdout=subprocess.PIPE, text=True
+            )
             for _ in range(processes)
         ]
         outputs = [process.communicate()[0] for process in started]
@@ -287,6 +300,17 @@ def show_together(results: list[dict[str, Any]]) -> None:
         )
 
 
+def show_meanings(results: list[dict[str, Any]]) -> None:
+    """Print a table in Markdown."""
+    print("\n| `Remaining` is | limit | latency | batches | s | share | 429 |")
+    print("|---|---|---|---|---|---|---|")
+    for one in results:
+        print(
+            f"| {one['remaining']} | {one['limit']} | {one['latency_ms']:g} ms | {one['batches']} "
+            f"| {one['seconds']:.1f} | {one['share']:.3f} | {one['rate_limited']} |"
+        )
+
+
 def show(results: list[dict[str, Any]]) -> None:
     """Print a table in Markdown."""
     print("| client | limit | latency | batches | s | rows/s | share | 429 | rows lost | CPU us/row | peak MB |")
@@ -306,6 +330,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--shared", action="store_true")
     parser.add_argument(
         "--start-at", type=float, default=0.0, help="wait until this moment, so that several start together"
     )
@@ -315,6 +340,14 @@ def main() -> None:
         CLIENTS[options.client](options.url, options.batches)
         return
     batches, repeats = (100, 1) if options.quick else (options.batches, options.repeats)
+    if not options.shared:
+        compare_clients(batches, repeats, quick=options.quick)
+    if not options.quick:
+        compare_settings(batches)
+
+
+def compare_clients(batches: int, repeats: int, *, quick: bool) -> None:
+    """One client after the other."""
     loop_batches = max(batches // 10, 10)  # a plain loop never comes near the limit: its rate is told by a few
     results = [
         compare("provider", batches=batches, limit=190, latency_ms=300, repeats=repeats),
@@ -323,15 +356,35 @@ def main() -> None:
         compare("requests, plain loop", batches=loop_batches, limit=190, latency_ms=300, repeats=1),
         compare("http.client and orjson, plain loop", batches=loop_batches, limit=190, latency_ms=300, repeats=1),
     ]
-    if not options.quick:
+    if not quick:
         results += [
             compare("provider", batches=batches, limit=limit, latency_ms=latency_ms, repeats=repeats)
             for limit, latency_ms in ((100, 300), (250, 300), (190, 50), (190, 2_000))
         ]
         results.append(compare("provider, 64 in flight", batches=batches, limit=190, latency_ms=2_000, repeats=repeats))
     show(results)
-    if not options.quick:
-        show_together([together(4, batches=each, limit=190, latency_ms=300) for each in (100, 400)])
+
+
+def compare_settings(batches: int) -> None:
+    """The provider, whatever the server's header says; and several processes on one account."""
+    settings = [(190, 300.0, remaining) for remaining in MEANINGS] + [(190, 50.0, "reply"), (100, 300.0, "reply")]
+    show_meanings(
+        [
+            compare("provider", batches=batches, limit=limit, latency_ms=latency_ms, repeats=1, remaining=remaining)
+            for limit, latency_ms, remaining in settings
+        ]
+    )
+    shared = [
+        (4, 100, 190),
+        (4, 400, 190),
+        (8, 100, 190),
+        (8, 100, 100),
+        (8, 50, 50),
+        (16, 50, 190),
+        (16, 50, 100),
+        (16, 25, 50),
+    ]
+    show_together([together(processes, batches=each, limit=limit, latency_ms=300) for processes, each, limit in shared])
 
 
 if __name__ == "__main__":

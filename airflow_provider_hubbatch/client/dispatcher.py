@@ -18,9 +18,10 @@ from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
 from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.outage import Outage
+from airflow_provider_hubbatch.core.protocol import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_hubbatch.client.pace import Pace
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
@@ -159,7 +160,7 @@ class Dispatcher:
         self._max_in_flight = max_in_flight
         self._policy = policy or verdicts.RetryPolicy()
         self._in_flight: dict[int, _Call] = {}
-        self._delayed: list[tuple[float, int, _Call]] = []
+        self._delayed: dict[Window, list[tuple[float, int, _Call]]] = {window: [] for window in Window}
         self._tags = itertools.count()
         self._successes = 0
         self._outage = Outage()
@@ -167,8 +168,8 @@ class Dispatcher:
 
     @property
     def pending(self) -> int:
-        """Requests under way or waiting for their retry."""
-        return len(self._in_flight) + len(self._delayed)
+        """Requests under way or waiting, for their retry or for their window."""
+        return len(self._in_flight) + sum(map(len, self._delayed.values()))
 
     @property
     def in_flight(self) -> int:
@@ -191,9 +192,13 @@ class Dispatcher:
         """Why nothing moves, for how long; ``None`` as long as HubSpot answers."""
         return self._outage.stalled(self._transport.now())
 
-    def may_send(self) -> bool:
-        """Whether a new request may go now; those that wait for a retry go first."""
-        return self.pending < self._max_in_flight and not self._due() and self._room()
+    def may_send(self, window: Window = Window.OBJECTS) -> bool:
+        """Whether a new request may go now; those that wait for a retry go first.
+
+        :param window: the request's. Requests of other windows may be given to :meth:`send` all the same: they wait
+            there, and keep nothing waiting.
+        """
+        return self._has_place(window) and not self._due(window) and self._room(window)
 
     def send(
         self,
@@ -217,8 +222,9 @@ class Dispatcher:
 
     def send_due(self) -> None:
         """Send again what waits for its retry, as far as its time has come and the limit allows."""
-        while self._due() and self._room():
-            self._submit(heapq.heappop(self._delayed)[2])
+        for window, delayed in self._delayed.items():
+            while self._due(window) and self._room(window):
+                self._submit(heapq.heappop(delayed)[2])
 
     def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS) -> list[Done]:
         """Wait until something has ended, a retry is due, or (if something is to be sent) the limit allows it.
@@ -236,50 +242,65 @@ class Dispatcher:
 
     def abandon_retries(self) -> list[tuple[Any, bool]]:
         """Give up on what waits for its retry: each purpose, and whether HubSpot may have acted on it."""
-        waiting = [(call.purpose, call.maybe_applied) for _, _, call in self._delayed]
-        self._delayed.clear()
+        waiting = [(call.purpose, call.maybe_applied) for call in self._waiting()]
+        for delayed in self._delayed.values():
+            delayed.clear()
         return waiting
 
     def abandon(self) -> list[tuple[Any, bool]]:
         """Give up on everything pending: each purpose, and whether HubSpot may have acted on it."""
         under_way = [(call.purpose, True) for call in self._in_flight.values()]
         for call in self._in_flight.values():
-            self.pace.lost(call.ticket, sent_at=call.sent_at, ended_at=self._transport.now())
+            self.pace.lost(call.ticket, call.request.window, sent_at=call.sent_at, ended_at=self._transport.now())
         self._in_flight.clear()
         return under_way + self.abandon_retries()
 
     def seconds_to_next_send(self, *, wants_to_send: bool) -> float:
         """How long until a retry is due or, for something new, the limit allows it; infinite: after the next reply."""
-        now = self._transport.now()
-        until_due = self._delayed[0][0] - now if self._delayed else math.inf
-        if until_due > 0 and not (wants_to_send and self.pending < self._max_in_flight):
+        return min(
+            self._seconds_to_next_of(window, wants_to_send=wants_to_send and window is Window.OBJECTS)
+            for window in Window
+        )
+
+    def _seconds_to_next_of(self, window: Window, *, wants_to_send: bool) -> float:
+        now, delayed = self._transport.now(), self._delayed[window]
+        until_due = delayed[0][0] - now if delayed else math.inf
+        if until_due > 0 and not (wants_to_send and self._has_place(window)):
             return until_due
         if len(self._in_flight) >= self._max_in_flight or self.quota_spent:
             return math.inf
-        wait = self.pace.wait_seconds(now, self._cap)
+        wait = self.pace.wait_seconds(now, window, self._cap)
         return min(wait, until_due) if until_due > 0 else wait
 
-    def _room(self) -> bool:
+    def _has_place(self, window: Window) -> bool:
+        """Whether one more of a window's requests is not too many: those that wait for other windows don't count."""
+        return len(self._in_flight) + len(self._delayed[window]) < self._max_in_flight
+
+    def _room(self, window: Window) -> bool:
         return (
             len(self._in_flight) < self._max_in_flight
             and not self.quota_spent
-            and self.pace.wait_seconds(self._transport.now(), self._cap) <= 0
+            and self.pace.wait_seconds(self._transport.now(), window, self._cap) <= 0
         )
 
-    def _due(self) -> bool:
-        return bool(self._delayed) and self._delayed[0][0] <= self._transport.now()
+    def _due(self, window: Window) -> bool:
+        delayed = self._delayed[window]
+        return bool(delayed) and delayed[0][0] <= self._transport.now()
+
+    def _waiting(self) -> Iterator[_Call]:
+        return (call for delayed in self._delayed.values() for _, _, call in delayed)
 
     def _ended_of(self, completions: list[Completion]) -> list[Done]:
         ended = [self._ended(completion) for completion in completions]
         return [done for done in ended if done is not None]
 
     def _delay(self, call: _Call, seconds: float) -> None:
-        heapq.heappush(self._delayed, (self._transport.now() + seconds, next(self._tags), call))
+        heapq.heappush(self._delayed[call.request.window], (self._transport.now() + seconds, next(self._tags), call))
 
     def _submit(self, call: _Call) -> None:
         now = self._transport.now()
-        ticket = self.pace.take(now, self._cap)
-        if ticket is None:  # another thread of this client's was faster
+        ticket = self.pace.take(now, call.request.window, self._cap)
+        if ticket is None:  # another thread of this client's was faster, or its window is another than was asked for
             self._delay(call, 0.0)
             return
         tag = next(self._tags)
@@ -297,10 +318,14 @@ class Dispatcher:
         if call is None:  # abandoned before
             return None
         if completion.reply is None:
-            self.pace.lost(call.ticket, sent_at=completion.sent_at, ended_at=completion.ended_at)
+            self.pace.lost(call.ticket, call.request.window, sent_at=completion.sent_at, ended_at=completion.ended_at)
         else:
             self.pace.answered(
-                call.ticket, completion.reply, sent_at=completion.sent_at, answered_at=completion.ended_at
+                call.ticket,
+                call.request.window,
+                completion.reply,
+                sent_at=completion.sent_at,
+                answered_at=completion.ended_at,
             )
         if completion.crash is not None:
             return Done(call.purpose, None, crash=completion.crash, maybe_applied=call.maybe_applied)
@@ -324,7 +349,8 @@ class Dispatcher:
         )
         if isinstance(decision, verdicts.Retry):
             if decision.pause_seconds > 0:
-                self.pace.pause(completion.ended_at + decision.pause_seconds)
+                windows = [call.request.window] if failure.status == _TOO_MANY else []
+                self.pace.pause(completion.ended_at + decision.pause_seconds, *windows)
             self._delay(call, decision.after_seconds)
             self._note_failure(completion.ended_at, failure)
             return None
@@ -349,7 +375,7 @@ class Dispatcher:
         self._outage.waiting(now, min((call.sent_at for call in self._in_flight.values()), default=None))
         problem = self._outage.warning(now)
         if problem is not None:
-            calls = [*self._in_flight.values(), *(call for _, _, call in self._delayed)]
+            calls = [*self._in_flight.values(), *self._waiting()]
             oldest = min((call.started_at for call in calls), default=now)
             log.warning(
                 "HubSpot: %s. This is waited out for %.0f s more at the longest; then it ends with UnavailableError, "
@@ -382,8 +408,6 @@ def call(dispatcher: Dispatcher, request: Request) -> Reply:
     """
     ended: list[Done] = []
     try:
-        while not dispatcher.may_send():
-            dispatcher.wait(wants_to_send=True)
         dispatcher.send(request, None, reads=True)
         while not ended:
             dispatcher.send_due()

@@ -6,7 +6,9 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+from airflow_provider_hubbatch.core.protocol import Window
 from airflow_provider_hubbatch.core.rate_limit import Cap, RateLimiter, RateLimitHeaders
+from airflow_provider_hubbatch.core.search_limit import SearchLimiter
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.protocol import Reply
@@ -15,7 +17,9 @@ _TOO_MANY = 429
 
 
 class Pace:
-    """The account's limit and the connection's cap. Any number of threads may use it at once.
+    """The account's limits, one a window, and the connection's cap. Any number of threads may use it at once.
+
+    What HubSpot's headers say is about the objects' window, so only replies of that are believed.
 
     :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
     :ivar reached: something has answered, whatever it said, or has taken a request.
@@ -24,7 +28,12 @@ class Pace:
     def __init__(self, requests_per_10_seconds: int | None = None) -> None:
         self._lock = threading.Lock()
         self.reached = False
-        self._limiter = RateLimiter(random.random)
+        self._objects = RateLimiter(random.random)
+        self._limiters: dict[Window, RateLimiter | SearchLimiter] = {
+            Window.OBJECTS: self._objects,
+            Window.ASSOCIATIONS: RateLimiter(random.random),
+            Window.SEARCH: SearchLimiter(random.random),
+        }
         self._cap = None if requests_per_10_seconds is None else Cap(requests_per_10_seconds)
 
     def requests_per_10_seconds(self, cap: int | None = None) -> float:
@@ -32,7 +41,7 @@ class Pace:
 
         :param cap: instead of the connection's.
         """
-        limit = self._limiter.requests_per_10_seconds
+        limit = self._objects.requests_per_10_seconds
         if cap is None and self._cap is not None:
             cap = self._cap.requests_per_10_seconds
         return limit if cap is None else min(limit, cap)
@@ -40,22 +49,22 @@ class Pace:
     @property
     def daily(self) -> int | None:
         """Calls that the account has a day, where HubSpot says."""
-        return self._limiter.daily
+        return self._objects.daily
 
     @property
     def daily_remaining(self) -> int | None:
         """Of these, left today, as far as it is known."""
-        return self._limiter.daily_remaining
+        return self._objects.daily_remaining
 
-    def wait_seconds(self, now: float, cap: Cap | None = None) -> float:
+    def wait_seconds(self, now: float, window: Window, cap: Cap | None = None) -> float:
         """0.0: one request may be sent now. Else how long until it is worth asking again, if no reply comes first.
 
         :param cap: instead of the connection's.
         """
         with self._lock:
-            return self._wait_seconds(now, cap or self._cap)
+            return self._wait_seconds(now, window, cap or self._cap)
 
-    def take(self, now: float, cap: Cap | None = None) -> int | None:
+    def take(self, now: float, window: Window, cap: Cap | None = None) -> int | None:
         """One request goes out: its ticket, for :meth:`answered` or :meth:`lost`.
 
         :param cap: instead of the connection's.
@@ -63,18 +72,18 @@ class Pace:
         """
         with self._lock:
             cap = cap or self._cap
-            if self._wait_seconds(now, cap) > 0:
+            if self._wait_seconds(now, window, cap) > 0:
                 return None
             if cap is not None:
                 cap.sent(now)
-            return self._limiter.sent(now)
+            return self._limiters[window].sent(now)
 
-    def answered(self, ticket: int, reply: Reply, *, sent_at: float, answered_at: float) -> None:
+    def answered(self, ticket: int, window: Window, reply: Reply, *, sent_at: float, answered_at: float) -> None:
         """A reply came, whatever its status."""
-        headers = RateLimitHeaders.parse(reply.headers)
+        headers = RateLimitHeaders.parse(reply.headers) if window is Window.OBJECTS else None
         self.reached = True
         with self._lock:
-            self._limiter.answered(
+            self._limiters[window].answered(
                 ticket,
                 sent_at=sent_at,
                 answered_at=answered_at,
@@ -82,16 +91,20 @@ class Pace:
                 rate_limited=reply.status == _TOO_MANY,
             )
 
-    def lost(self, ticket: int, *, sent_at: float, ended_at: float) -> None:
+    def lost(self, ticket: int, window: Window, *, sent_at: float, ended_at: float) -> None:
         """No reply came, or nobody waits for it any more: HubSpot may have counted the request."""
         with self._lock:
-            self._limiter.lost(ticket, sent_at=sent_at, ended_at=ended_at)
+            self._limiters[window].lost(ticket, sent_at=sent_at, ended_at=ended_at)
 
-    def pause(self, until: float) -> None:
-        """Send nothing before ``until``: a server's hint."""
+    def pause(self, until: float, *windows: Window) -> None:
+        """Send nothing before ``until``: a server's hint.
+
+        :param windows: nothing of these; none: nothing at all.
+        """
         with self._lock:
-            self._limiter.pause(until)
+            for window in windows or Window:
+                self._limiters[window].pause(until)
 
-    def _wait_seconds(self, now: float, cap: Cap | None) -> float:
-        wait = self._limiter.wait_seconds(now)
+    def _wait_seconds(self, now: float, window: Window, cap: Cap | None) -> float:
+        wait = self._limiters[window].wait_seconds(now)
         return wait if cap is None else max(wait, cap.wait_seconds(now))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -44,6 +45,19 @@ _REPEATABLE_POST = re.compile(
     r"|/crm/(?:v[34]/)?associations/.*/batch/(?:create|associate/default|labels/archive)/?"
 )
 
+# What HubSpot counts apart from all other requests: associations in batches, and searching records.
+_ASSOCIATIONS = re.compile(r"/crm/(?:v[34]/)?associations/.*/batch/.*")
+_SEARCH = re.compile(r"/crm/(?:v3/)?objects/.*/search/?")
+
+
+class Window(Enum):
+    """The requests that share one of HubSpot's limits."""
+
+    OBJECTS = "objects"
+    """As its headers tell, and all that is not of another window."""
+    ASSOCIATIONS = "associations"
+    SEARCH = "search"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -57,6 +71,14 @@ class Request:
     path: str
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = False
+
+    @property
+    def window(self) -> Window:
+        """The limit that it counts against."""
+        path = self.path.partition("?")[0]
+        if self.method == "POST" and _SEARCH.fullmatch(path):
+            return Window.SEARCH
+        return Window.ASSOCIATIONS if _ASSOCIATIONS.fullmatch(path) else Window.OBJECTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,14 +126,21 @@ class RateLimiter:
     """Says when a request may be sent. For one thread; all times are monotonic seconds.
 
     :param random: gives numbers in [0, 1): processes that start together must not go on together.
+    :param limit: requests in any ``interval_seconds``, as long as replies don't tell.
     """
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        random: Callable[[], float],
+        *,
+        limit: int = SMALLEST_DOCUMENTED_LIMIT,
+        interval_seconds: float = DEFAULT_INTERVAL_SECONDS,
+    ) -> None:
         self.daily: int | None = None
         self.daily_remaining: int | None = None
         self._daily_said_at = -math.inf
-        self._known_limit: int | None = None
-        self._interval = DEFAULT_INTERVAL_SECONDS
+        self._limit = limit
+        self._interval = interval_seconds
         self._counting = Counting()
         self._sharing = Sharing(random)
         self._tickets = 0
@@ -236,10 +243,6 @@ class RateLimiter:
     # --- the window --------------------------------------------------------------------------------------------
 
     @property
-    def _limit(self) -> int:
-        return SMALLEST_DOCUMENTED_LIMIT if self._known_limit is None else self._known_limit
-
-    @property
     def _used(self) -> int:
         """Own slots that are in use."""
         return len(self._under_way) + len(self._taken)
@@ -250,7 +253,7 @@ class RateLimiter:
         return self._used + len(self._reusable)
 
     def _believe(self, headers: RateLimitHeaders) -> None:
-        self._known_limit = headers.max or self._known_limit
+        self._limit = headers.max or self._limit
         self._interval = headers.interval_seconds or self._interval
         self.daily = headers.daily or self.daily
 

@@ -99,7 +99,7 @@ class Pacer(Protocol):
 class Capped:
     """The pacer with a cap of its own, as a sync has one."""
 
-    def __init__(self, requests_per_10_seconds: int, limiter: RateLimiter) -> None:
+    def __init__(self, requests_per_10_seconds: int, limiter: Pacer) -> None:
         self._cap, self._limiter = Cap(requests_per_10_seconds), limiter
         self.answered, self.lost = self._limiter.answered, self._limiter.lost
 
@@ -325,17 +325,24 @@ class Result:
         return (max(self.finishes) - min(self.finishes)) / self.seconds
 
 
-def measure(setting: Setting, batches: int = 400, starts: tuple[float, ...] = (0.0,)) -> Result:
+def measure(
+    setting: Setting,
+    batches: int = 400,
+    starts: tuple[float, ...] = (0.0,),
+    limiter: Callable[[Callable[[], float]], Pacer] = RateLimiter,
+) -> Result:
     """Run clients with the pacer; and unpaced, without faults, against a patient server, for the ideal.
 
     :param batches: of each client.
     :param starts: when each begins.
+    :param limiter: makes a pacer.
     """
     world = World(setting)
     clients = []
     for number, start in enumerate(starts):
-        limiter = RateLimiter(random.Random(f"{setting.seed} {number}").random)
-        pacer = Capped(setting.cap, limiter) if setting.cap else limiter
+        pacer = limiter(random.Random(f"{setting.seed} {number}").random)
+        if setting.cap:
+            pacer = Capped(setting.cap, pacer)
         clients.append(Client(world, batches, pacer, name=str(number), start=start))
     world.run()
     ideal = World(

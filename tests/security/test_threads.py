@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.core.model import Status
-from airflow_provider_hubbatch.core.protocol import Reply
+from airflow_provider_hubbatch.core.protocol import Reply, Window
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
 
@@ -54,10 +54,11 @@ def test_threads_never_take_one_slot_twice() -> None:
                 start.wait(10)
                 taken = 0
                 for _ in range(20):
-                    ticket = pace.take(1_000.0)
+                    ticket = pace.take(1_000.0, Window.OBJECTS)
                     if ticket is not None:
                         taken += 1
-                        pace.answered(ticket, Reply(200, {}, b"{}"), sent_at=1_000.0, answered_at=1_000.0)
+                        reply = Reply(200, {}, b"{}")
+                        pace.answered(ticket, Window.OBJECTS, reply, sent_at=1_000.0, answered_at=1_000.0)
                 return taken
 
             with ThreadPoolExecutor(8) as pool:
