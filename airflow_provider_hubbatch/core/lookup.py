@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # HubSpot: a contact's further addresses, as "a;b"; they identify it too (docs, Contacts)
 ADDITIONAL_EMAILS = "hs_additional_emails"
+# A reply may lose some results. What so many of them leave out without a word, HubSpot doesn't have.
+_SILENT_REPLIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ class Lookup(Protocol):
     def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> list[Found | None]:
         """Tell which record belongs to which input.
 
-        :param repeated: these were asked for before, and the reply left them out.
-        :returns: one entry an input, in order; ``None``: the reply leaves it out without a word, so ask once more.
+        :param repeated: these were asked for before, more than once, and the replies left them out.
+        :returns: one entry an input, in order; ``None``: the reply leaves it out without a word, so ask again.
         """
 
     def read_absence(self, inputs: Sequence[Input], error: ErrorReply, *, repeated: bool) -> list[Found | None]:
@@ -225,14 +227,19 @@ class LookupBatch:
     :param number: how many batches were sent before: what is written after that may be newer than what it reads.
     """
 
-    __slots__ = ("asked", "found", "inputs", "number", "repeated")
+    __slots__ = ("asked", "found", "inputs", "number", "silent_replies")
 
     def __init__(self, inputs: Sequence[Input], number: int) -> None:
         self.inputs = tuple(inputs)
         self.asked = self.inputs
         self.number = number
         self.found: dict[int, Found] = {}
-        self.repeated = False
+        self.silent_replies = 0
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the next reply is the last one that these are asked for in."""
+        return self.silent_replies >= _SILENT_REPLIES - 1
 
     @property
     def complete(self) -> bool:
@@ -279,8 +286,8 @@ class LookupQueue:
     def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> list[LookupBatch]:
         """Take in what a reply says of the inputs that were asked for.
 
-        :returns: what is to be sent: the batch once more, for what the reply leaves out without a word; if it does so
-            again, its halves.
+        :returns: what is to be sent: the batch again, for what the reply leaves out without a word; if it goes on doing
+            so, its halves.
         """
         silent = []
         for item, found in zip(batch.asked, answers, strict=True):
@@ -290,7 +297,8 @@ class LookupQueue:
                 batch.found[item.row] = found
         if len(silent) > 1 and batch.repeated and len(silent) == len(batch.asked):
             return self._halves(batch)
-        batch.asked, batch.repeated = tuple(silent), True
+        batch.asked = tuple(silent)
+        batch.silent_replies += 1
         return [batch] if silent else []
 
     def refuse(self, batch: LookupBatch, error: ErrorReply, *, split: bool = True) -> list[LookupBatch]:

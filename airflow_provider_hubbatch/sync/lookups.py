@@ -127,7 +127,7 @@ class LookupJob:
         """Reading leaves everything as it is."""
 
     def answered(self, reply: Reply) -> None:
-        """Go on with what was found; ask once more for what the reply leaves out."""
+        """Go on with what was found; ask again for what the reply leaves out."""
         found = self.queue.lookup.read(self.batch.asked, reply, repeated=self.batch.repeated)
         if any(one is not None and one.record is not None for one in found):
             self.stage.refusals.lookup_answered()
