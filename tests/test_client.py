@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -196,3 +197,22 @@ def test_client_one_transport_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
             hook.account()
         assert len(server.requests) == 12
         assert server.connections == 1
+
+
+def test_client_asks_for_properties_and_account_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither waits for the other's reply: a small sync takes two answering times, not three."""
+    both_asked = threading.Barrier(2)
+    replies: list[socket.socket] = []
+
+    def answer(connection: socket.socket) -> None:
+        if len(server.requests) <= 2:
+            both_asked.wait(20)  # nobody is answered before both have asked
+        replies.append(connection)
+        connection.sendall(http_reply(b'{"results": [{"id": "1", "name": "city", "type": "string"}], "portalId": 7}'))
+
+    with serving(answer) as server:
+        connection = {"conn_type": "hubspot", "password": "a-token", "host": server.url}
+        monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", json.dumps(connection))
+        report = HubSpotHook().batch_update("contacts", [{"id": "1", "city": "Ghent"}])
+        assert report.counts == {Status.UPDATED: 1}
+        assert report.requests == len(replies) == 3

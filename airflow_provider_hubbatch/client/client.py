@@ -7,10 +7,12 @@ import random
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
-from airflow_provider_hubbatch.client.dispatcher import Dispatcher, call
+from airflow_provider_hubbatch.client.calls import call, call_all, reply_of
+from airflow_provider_hubbatch.client.dispatcher import Dispatcher
 from airflow_provider_hubbatch.client.environment import send_options
 from airflow_provider_hubbatch.client.http import Http, NoReplyError, proxy_secrets
 from airflow_provider_hubbatch.client.pace import Pace
@@ -35,7 +37,7 @@ from airflow_provider_hubbatch.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_hubbatch.client.dispatcher import Transport
+    from airflow_provider_hubbatch.client.dispatcher import Done, Transport
     from airflow_provider_hubbatch.client.settings import ConnectionSettings
     from airflow_provider_hubbatch.client.tokens import Token
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
@@ -196,8 +198,33 @@ class HubSpotClient:
         :raises SettingsError: there is no such object type.
         """
         path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
+        return self._properties_in(partial(self.request, "GET", path, costs=costs), object_type)
+
+    def properties_and_account(
+        self, object_type: str, costs: Costs, *, max_in_flight: int
+    ) -> tuple[Callable[[], list[dict[str, Any]]], Callable[[], dict[str, Any]]]:
+        """What :meth:`properties` and :meth:`account_if_known` give, asked for side by side.
+
+        :param max_in_flight: one after the other, if only one request may be under way.
+        :returns: a function for each, which returns and raises as the method does.
+        """
+        path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
+        requests = [
+            protocol.Request("GET", one, repeatable=True) for one in (path, protocol.account_path(self.api_version))
+        ]
+        dispatcher = self.dispatcher(self.channel(), max_in_flight=max_in_flight, costs=costs)
         try:
-            reply = self.request("GET", path, costs=costs)
+            ended = call_all(dispatcher, requests)
+        finally:
+            self.mask_secrets()
+        answers = [partial(_content_of, done) for done in ended]
+        # without the properties the account may not be wanted: it is asked for again where it is
+        account = partial(self._known_account_in, answers[1]) if answers[1:] else partial(self.account_if_known, costs)
+        return partial(self._properties_in, answers[0], object_type), account
+
+    def _properties_in(self, ask: Callable[[], Any], object_type: str) -> list[dict[str, Any]]:
+        try:
+            reply = ask()
         except RequestRefusedError as error:
             wrong = self._wrong_path(error, object_type)
             if wrong is None:
@@ -225,8 +252,7 @@ class HubSpotClient:
 
         :param costs: counts the requests into these.
         """
-        details = self.request("GET", protocol.account_path(self.api_version), costs=costs)
-        return details if isinstance(details, dict) else {}
+        return _object(self.request("GET", protocol.account_path(self.api_version), costs=costs))
 
     def account_if_known(self, costs: Costs | None = None) -> dict[str, Any]:
         """The account's details, or nothing where HubSpot doesn't tell them: they are good to have, no more.
@@ -238,9 +264,12 @@ class HubSpotClient:
         :raises AuthenticationError: the token is wrong.
         :raises UnavailableError: ``portal_id`` can't be checked now; an exhausted daily limit is always raised.
         """
+        return self._known_account_in(partial(self.account, costs))
+
+    def _known_account_in(self, ask: Callable[[], Any]) -> dict[str, Any]:
         details: dict[str, Any] = {}
         try:
-            details = self.account(costs)
+            details = _object(ask())
         except (AuthenticationError, DailyQuotaError):
             raise
         except HubSpotError as error:
@@ -291,7 +320,15 @@ class HubSpotClient:
         except HubSpotError as error:
             log.debug("%s can't be read: %s", path, type(error).__name__)
             return {}
-        return reply if isinstance(reply, dict) else {}
+        return _object(reply)
+
+
+def _content_of(done: Done) -> Any:
+    return protocol.decode(reply_of(done).body)
+
+
+def _object(content: Any) -> dict[str, Any]:
+    return content if isinstance(content, dict) else {}
 
 
 def _oauth_token(

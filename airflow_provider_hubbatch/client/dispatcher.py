@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_hubbatch.core import protocol, verdicts
 from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
-from airflow_provider_hubbatch.core.explain import fatal_error
 from airflow_provider_hubbatch.core.outage import Outage
 from airflow_provider_hubbatch.core.protocol import Window
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The longest the loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
-_TICK_SECONDS = 1.0
+# The longest that a loop sleeps at once: so often it looks at the stop flag, the progress and the checkpoint clocks.
+LONGEST_WAIT_SECONDS = 1.0
 
 _TOO_MANY = 429
 
@@ -209,13 +208,13 @@ class Dispatcher:
         reads: bool = False,
         suspected: bool = False,
     ) -> None:
-        """Send a request, at once or later.
+        """Send a request, at once or later; when there is no room, as soon as there is.
 
         :param reads: it is sent for what the reply says: a 2xx that makes no sense is a failure, and sent again.
         :param suspected: a part of a request that HubSpot failed while it answered others.
         """
         call = _Call(request, purpose, reads, suspected)
-        if after_seconds > 0:
+        if after_seconds > 0 or len(self._in_flight) >= self._max_in_flight:
             self._delay(call, after_seconds)
         else:
             self._submit(call)
@@ -226,7 +225,7 @@ class Dispatcher:
             while self._due(window) and self._room(window):
                 self._submit(heapq.heappop(delayed)[2])
 
-    def wait(self, *, wants_to_send: bool, at_most_seconds: float = _TICK_SECONDS) -> list[Done]:
+    def wait(self, *, wants_to_send: bool, at_most_seconds: float = LONGEST_WAIT_SECONDS) -> list[Done]:
         """Wait until something has ended, a retry is due, or (if something is to be sent) the limit allows it.
 
         :param wants_to_send: the caller has more to send, and waits for :meth:`may_send`.
@@ -398,26 +397,3 @@ class Dispatcher:
         self.costs.rate_limited += reply.status == _TOO_MANY
         # HubSpot's words may quote the request's values
         return verdicts.failure_from_reply(reply, quotable=call.request.body is None)
-
-
-def call(dispatcher: Dispatcher, request: Request) -> Reply:
-    """Send one request, with pacing and retries.
-
-    :returns: the 2xx reply.
-    :raises HubSpotError: by its class who acts next.
-    """
-    ended: list[Done] = []
-    try:
-        dispatcher.send(request, None, reads=True)
-        while not ended:
-            dispatcher.send_due()
-            ended = dispatcher.wait(wants_to_send=False)
-    except BaseException:  # a task's timeout, for one
-        dispatcher.abandon()
-        raise
-    done = ended[0]
-    if done.crash is not None:
-        raise done.crash
-    if done.verdict is not None or done.reply is None:
-        raise fatal_error(done.verdict or verdicts.Refused("no reply"), done.error)
-    return done.reply

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_hubbatch.client.dispatcher import LONGEST_WAIT_SECONDS
 from airflow_provider_hubbatch.core.batching import Lanes
 from airflow_provider_hubbatch.core.explain import quota_error
 from airflow_provider_hubbatch.core.model import RowOutcome
@@ -166,7 +167,7 @@ class Engine:
 
     def _feed(self) -> None:
         verb = self._plan.verb
-        while not self._exhausted and self._ledger.open < self._buffer_rows:
+        while self._may_read_rows():
             rows = next(self._prepared, None)
             if rows is None:
                 self._exhausted = True
@@ -179,8 +180,11 @@ class Engine:
                     self._lookups.add(verb.lookup, row)
                 else:
                     self._write(verb.operation, row)
-            if self._ledger.has_outcomes:
-                return  # hand them on before reading more
+            if self._ledger.has_outcomes or (self._has_work() and self._dispatcher.may_send()):
+                return  # hand them on, and send what can be sent, before more is read and prepared
+
+    def _may_read_rows(self) -> bool:
+        return not self._exhausted and self._ledger.open < self._buffer_rows
 
     def _take(self, item: Input, step: Step) -> None:
         """Carry out a row's next step.
@@ -242,7 +246,8 @@ class Engine:
     def _receive(self) -> None:
         wants_to_send = self._has_work()
         if (wants_to_send or self._dispatcher.pending) and self._outbox.ending is None:
-            ended = self._dispatcher.wait(wants_to_send=wants_to_send)
+            at_most_seconds = 0.0 if self._may_read_rows() else LONGEST_WAIT_SECONDS
+            ended = self._dispatcher.wait(wants_to_send=wants_to_send, at_most_seconds=at_most_seconds)
             for done in ended:
                 if done.failed:
                     self._read(done)

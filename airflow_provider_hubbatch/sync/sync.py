@@ -8,6 +8,7 @@ import logging
 import time
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
@@ -496,14 +497,28 @@ class Sync:
         return fingerprints
 
     def _mapping(self, first: Chunk) -> RowMapping:
-        mapping = self._checked_mapping(first)
+        properties, account = self._asked()
+        mapping = self._checked_mapping(first, properties)
         wanted = self._spec.properties
         given = wanted or {name: name for name in first.columns if name != self._spec.id_column}
         self.columns = {column: name for column, name in given.items() if column in first.columns}
-        if self._needs_account():
-            self.account = self._client.account_if_known(self.report)
+        self.account = account()
         note_hook_lineage(self._lineage_context, self.account, self._object_type)
         return mapping
+
+    def _asked(self) -> tuple[Callable[[], list[dict[str, Any]] | None], Callable[[], dict[str, Any]]]:
+        """HubSpot's property definitions, which preflight and an id property need, and the account's details.
+
+        :returns: a function for each, which returns it or raises; nothing, where it isn't needed.
+        """
+        client, object_type, report = self._client, self._object_type, self.report
+        needs_properties = self._options.preflight or self._spec.id_property is not None
+        if needs_properties and self._needs_account():
+            return client.properties_and_account(object_type, report, max_in_flight=self._options.max_in_flight)
+        return (
+            partial(client.properties, object_type, report) if needs_properties else lambda: None,
+            partial(client.account_if_known, report) if self._needs_account() else dict,
+        )
 
     def _needs_account(self) -> bool:
         options = self._options
@@ -514,8 +529,8 @@ class Sync:
             or options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT)
         )
 
-    def _checked_mapping(self, first: Chunk) -> RowMapping:
-        self._definitions = self._read_definitions()
+    def _checked_mapping(self, first: Chunk, properties: Callable[[], list[dict[str, Any]] | None]) -> RowMapping:
+        self._definitions = self._readable_definitions(properties)
         self._verb = VERBS[self._options.verb].for_sync(
             self._options,
             object_type=self._object_type,
@@ -534,12 +549,13 @@ class Sync:
             looked_up=self._verb.lookup is not None,
         )
 
-    def _read_definitions(self) -> dict[str, PropertyDefinition] | None:
-        """HubSpot's definitions, which preflight and an id property need; ``None``: not read, empty: not allowed to."""
-        if not self._options.preflight and self._spec.id_property is None:
-            return None
+    def _readable_definitions(
+        self, properties: Callable[[], list[dict[str, Any]] | None]
+    ) -> dict[str, PropertyDefinition] | None:
+        """HubSpot's definitions; ``None``: not read, empty: not allowed to."""
         try:
-            return definitions_from_json(self._client.properties(self._object_type, self.report))
+            read = properties()
+            return None if read is None else definitions_from_json(read)
         except MissingScopesError as error:
             log.warning(
                 "The token may not read the property definitions of %s, so that columns and values are not checked "

@@ -25,6 +25,8 @@ from tests.engine.simulated import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_hubbatch.core.model import Input
     from tests.engine.simulated import Run
 
@@ -356,3 +358,30 @@ def test_engine_takes_no_outage_for_a_bad_row() -> None:
         simulation = Simulation(hubspot, faults=randomly(seed, 0.5, ["503"]), seed=seed)
         run = make_run(simulation, rows, seed=seed).drive()
         assert run.rows(Status.UPDATED) == set(range(3_000))
+
+
+def test_engine_sends_before_it_reads_on() -> None:
+    """As soon as there is a full batch it leaves: rows that come slowly don't hold up those that are there."""
+    simulation = Simulation(SimulatedHubSpot({str(number): {} for number in range(1_000)}))
+    sent_before: list[int] = []
+
+    def rows() -> Iterator[Input]:
+        for row in range(1_000):
+            sent_before.append(len(simulation.requests))
+            yield make_input(row, str(row))
+
+    run = make_run(simulation, rows(), chunk=100).drive()
+    assert run.rows(Status.UPDATED) == set(range(1_000))
+    assert sent_before[100] == 1
+    assert sent_before[200] == 2
+
+
+def test_engine_waits_for_no_reply_before_it_reads_on() -> None:
+    """A row that is rejected before it is sent holds up no other: the last rows leave beside the first ones."""
+    simulation = Simulation(SimulatedHubSpot({str(number): {} for number in range(300)}))
+    bad = RowOutcome(0, "x", Status.REJECTED, category="INVALID_ID")
+    rows: list[Input | RowOutcome] = [bad]
+    rows += [make_input(row, str(row)) for row in range(1, 150)]
+    run = make_run(simulation, rows).drive()
+    assert run.error is None
+    assert simulation.most_in_flight == 2

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from airflow_provider_hubbatch.client.dispatcher import Dispatcher, call
+from airflow_provider_hubbatch.client.calls import call
+from airflow_provider_hubbatch.client.dispatcher import Dispatcher
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.core.protocol import Reply, Request, Window
 from tests.engine.simulated import SimulatedHubSpot, Simulation

@@ -119,5 +119,6 @@ def test_access_no_id_column_or_property_leads_elsewhere(monkeypatch: pytest.Mon
             f"{ours}update",
             f"{ours}read",
             "/crm/properties/2026-03/contacts",
+            "/account-info/2026-03/details",
         }
         assert {header for one in hubspot.requests for header in one.headers if "evil" in header} == set()

@@ -14,7 +14,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.client.dispatcher import Dispatcher, call
+from airflow_provider_hubbatch.client.calls import call
+from airflow_provider_hubbatch.client.dispatcher import Dispatcher
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core import protocol
