@@ -76,6 +76,11 @@ class MappingSpec:
         return self.id_use is IdUse.NEW and self.id_property is None
 
     @property
+    def clears(self) -> bool:
+        """Whether a null empties its property."""
+        return self.null_values == "clear"
+
+    @property
     def may_write_nothing(self) -> bool:
         """Whether a row without a value is worth a request: it makes its record, or the verb writes no values."""
         return self.properties == {} or (self.id_use is not IdUse.EXISTING and not self.is_keyless)

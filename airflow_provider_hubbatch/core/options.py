@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMPARE_WITH_HUBSPOT = "hubspot"
+
+# How a sync goes about its work, and when it is content with it: a retry may have other ones of these.
+_MAKES_NO_DIFFERENCE = frozenset(
+    {"min_rows", "max_rejected", "preflight", "max_in_flight", "requests_per_10_seconds", "daily_quota_reserve"}
+    | {"max_cleared"}
+)
 
 # More threads than this gain nothing: 250 requests per 10 s at HubSpot's slowest keep 64 busy only above 2.5 s each.
 _MOST_IN_FLIGHT = 256
@@ -63,6 +69,11 @@ class SyncOptions:
                 f"max_in_flight={self.max_in_flight!r}: give a whole number from 1 to {_MOST_IN_FLIGHT}"
             )
         checked_requests_per_10_seconds(self.requests_per_10_seconds, "requests_per_10_seconds")
+
+    def outcomes_hang_on(self) -> dict[str, Any]:
+        """All that makes a difference to what becomes of the rows."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _MAKES_NO_DIFFERENCE}
+        return {"verb": self.verb, **told}
 
     def _check_paths(self, *names: str) -> None:
         for name in names:

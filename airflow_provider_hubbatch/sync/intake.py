@@ -1,4 +1,4 @@
-"""Rows on their way into a sync: prepared chunk by chunk, and what a retry must know of them again."""
+"""Rows made ready to send, chunk by chunk, and what a retry must know of them again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.duplicates import Duplicates
-from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
+from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,6 +72,17 @@ class Intake:
     def take_attempts(self, row: int) -> int | None:
         """How often a row was sent again, for its outcome; ``None``: it is no earlier run's."""
         return self._attempts.pop(row, None) if self._attempts else None
+
+
+def not_asked(chunk: Chunk, ids: Iterable[str | None]) -> Iterator[RowOutcome]:
+    """The outcomes of rows where HubSpot can't even be asked: with their source rows, for sending them later.
+
+    :param ids: what names each row, as its outcome says it.
+    """
+    for offset, given_id in enumerate(ids):
+        tries = 0 if chunk.attempts is None else chunk.attempts[offset] - 1
+        values = chunk.row(offset) or None
+        yield RowOutcome(chunk.first_row + offset, given_id, Status.NOT_SENT, values=values, attempts=tries or None)
 
 
 class ResumedRows:

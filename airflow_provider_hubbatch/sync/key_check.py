@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead
 from airflow_provider_hubbatch.core.record_check import TELLING_PROPERTIES, describe_wrong_key, properties_to_read
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Done
+    from airflow_provider_hubbatch.core.mapping import MappingSpec
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.protocol import Reply, Request
+    from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.core.verdicts import Final
     from airflow_provider_hubbatch.sync.jobs import Job
 
@@ -58,6 +61,12 @@ class KeyCheckJob:
 
     def failed(self, done: Done, verdict: Final) -> None:
         """Then nothing is known of the key; the updates tell what is wrong, if anything is."""
+
+
+def may_have_the_wrong_key(spec: MappingSpec, verb: Verb, columns: Mapping[str, str]) -> bool:
+    """Whether the first records are looked at: rows name them by record id, and nothing else checks that."""
+    by_record_id = spec.id_property is None and spec.id_use is IdUse.EXISTING and verb.lookup is None
+    return by_record_id and not {*TELLING_PROPERTIES}.isdisjoint(columns.values())
 
 
 def with_key_check(

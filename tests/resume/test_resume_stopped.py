@@ -270,7 +270,7 @@ def test_a_checkpoint_that_is_not_used_is_gone_at_once(hubspot: HubSpotSandbox, 
     stopped_after(8, sync(rows, store), hubspot)
     other = rows_of([row["id"] for row in rows], title="Other")
     killed = sync(other, store)
-    killed._save_checkpoint = lambda: None  # type: ignore[method-assign]  # as a SIGKILL
+    killed._recorder._save_checkpoint = lambda: None  # type: ignore[method-assign]  # as a SIGKILL
     stopped_after(8, killed, hubspot)
     assert sync(rows, store).finish().resumed_rows == 0
     assert wrong_titles(hubspot, rows) == []

@@ -131,7 +131,7 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, numb
         name="sync",
         this_try=this_try,
     )
-    sync._checkpoints = Checkpoints(this_try, store, clock=lambda: time.monotonic() * CLOCK_FACTOR)
+    sync._recorder.checkpoints = Checkpoints(this_try, store, clock=lambda: time.monotonic() * CLOCK_FACTOR)
     sync.store = store  # type: ignore[attr-defined]
     return sync
 

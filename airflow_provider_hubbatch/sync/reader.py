@@ -1,0 +1,109 @@
+"""A sync's rows on their way in: read as they come, from where an earlier try has left off."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_hubbatch import sources
+from airflow_provider_hubbatch.core.clearing import EmptyValues
+from airflow_provider_hubbatch.exceptions import SyncStoppedError
+from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from airflow_provider_hubbatch.core.checkpoint import Checkpoint
+    from airflow_provider_hubbatch.core.mapping import RowMapping
+    from airflow_provider_hubbatch.core.model import Chunk
+    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.sync.recorder import Recorder
+    from airflow_provider_hubbatch.sync.signals import HeldSignals
+
+
+class RowReader:
+    """Reads a sync's rows, chunk by chunk, and makes them ready to send.
+
+    :param rows: whatever the operator takes.
+    :param name: the sync's, by which its result files are called.
+    :param recorder: told when all is read; knows what earlier tries have left.
+    :param signals: may raise while a chunk is waited for.
+    :param is_stopped: whether the sync was told to end before there was anything to stop.
+    """
+
+    def __init__(
+        self,
+        rows: Any,
+        options: UpdateOptions,
+        *,
+        name: str,
+        recorder: Recorder,
+        signals: HeldSignals,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        self._rows = rows
+        self._options = options
+        self._spec = options.mapping
+        self._name = name
+        self._recorder = recorder
+        self._signals = signals
+        self._is_stopped = is_stopped
+
+    def chunks(self) -> closing[Any]:
+        """The rows as they come, from the first on."""
+        own = sources.OwnRun(self._options.results_path, self._name)
+        return closing(sources.chunks(self._rows, columns=self._spec.columns, own=own))
+
+    def new_intake(self, mapping: RowMapping) -> Intake:
+        """For reading the rows from the first on."""
+        empty = EmptyValues(clears=self._spec.clears, max_cleared=self._options.max_cleared)
+        return Intake(mapping, empty, digests=self._recorder.checkpoints is not None)
+
+    def prepared(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
+        """All of these rows, ready to send."""
+        waiting = iter(chunks)
+        while True:
+            with self._signals.let_through():
+                chunk = next(waiting, None)
+            if chunk is None:
+                self._recorder.all_read = True
+                return
+            yield intake.prepare(chunk)
+
+    def left(self, intake: Intake, chunks: Iterable[Chunk], checkpoint: Checkpoint | None) -> Iterator[Prepared] | None:
+        """The rows that are still to be done.
+
+        :param chunks: all of them.
+        :param checkpoint: what an earlier try left, if it has left anything.
+        :returns: ``None``: these are not the rows of that try, and have been read now.
+        """
+        recorder = self._recorder
+        if checkpoint is None or recorder.checkpoints is None:
+            return self.prepared(intake, chunks)
+        if checkpoint.result_parts and not recorder.result_files(checkpoint.result_parts).has_kept_parts():
+            recorder.checkpoints.start_over("the result files of the try that left a checkpoint are not there")
+            return self.prepared(intake, chunks)
+        again = ResumedRows(checkpoint, intake, self.until_stopped(chunks))
+        if not again.are_the_same():
+            recorder.checkpoints.start_over("the rows are not those of the try that left a checkpoint")
+            return None
+        recorder.resume(checkpoint, again)
+        return itertools.chain(again.unsettled, self.prepared(intake, again.rest()))
+
+    def until_stopped(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """The rows, for reading them before there is anything to stop.
+
+        :raises SyncStoppedError: the sync was told to end.
+        """
+        for chunk in chunks:
+            self.raise_if_stopped()
+            yield chunk
+
+    def raise_if_stopped(self) -> None:
+        """Before there is anything to stop, a stop is looked at here.
+
+        :raises SyncStoppedError: there was one.
+        """
+        if self._is_stopped():
+            raise SyncStoppedError("the task was told to stop before anything was sent; a retry goes on from there")
