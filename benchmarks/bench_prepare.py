@@ -20,7 +20,8 @@ import pandas as pd
 
 from airflow_provider_hubbatch.core.clearing import EmptyValues
 from airflow_provider_hubbatch.core.duplicates import Duplicates
-from airflow_provider_hubbatch.core.mapping import MappingSpec, compile_mapping
+from airflow_provider_hubbatch.core.mapping import compile_mapping
+from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.model import Chunk, Input
 from airflow_provider_hubbatch.core.values import PropertyDefinition
 

@@ -51,6 +51,10 @@ NOT_FOR = {
 }
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
+# What can be read at one sitting.
+MOST_LINES = 410
+MOST_METHODS = 20
+
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
@@ -161,3 +165,14 @@ def test_a_provider_info_costs_nothing() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_classes_can_be_read_at_one_sitting(path: Path) -> None:
+    """No module is long; a class of many methods says in its docstring why it is one."""
+    text = path.read_text()
+    assert text.count("\n") <= MOST_LINES
+    for one in ast.walk(ast.parse(text)):
+        if isinstance(one, ast.ClassDef):
+            methods = sum(isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)) for inner in one.body)
+            assert methods <= MOST_METHODS or "Many methods: " in (ast.get_docstring(one) or ""), one.name

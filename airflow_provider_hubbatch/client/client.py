@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from airflow_provider_hubbatch.client.calls import call, call_all, reply_of
 from airflow_provider_hubbatch.client.dispatcher import Dispatcher
 from airflow_provider_hubbatch.client.environment import send_options
-from airflow_provider_hubbatch.client.http import Http, NoReplyError, proxy_secrets
+from airflow_provider_hubbatch.client.http import Http, proxy_secrets
+from airflow_provider_hubbatch.client.http_failures import NoReplyError
 from airflow_provider_hubbatch.client.pace import Pace
 from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.client.transport import Senders

@@ -129,6 +129,8 @@ class Done:
 class Dispatcher:
     """Carries requests through pacing and retries, many side by side.
 
+    Many methods: half of them answer a question of its loop (is there room, how long until then) in a line or two.
+
     :param max_in_flight: requests under way at once, those waiting for their retry among them: when HubSpot is
         down, nothing new is started.
     :param daily_reserve: calls of the account's day to leave, as a count or a share; ``None``: don't look.

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.client.dispatcher import Completion
-from airflow_provider_hubbatch.client.http import NoReplyError
+from airflow_provider_hubbatch.client.http_failures import NoReplyError
 from airflow_provider_hubbatch.client.tokens import RefreshUnansweredError
 from airflow_provider_hubbatch.core.verdicts import FailureKind
 

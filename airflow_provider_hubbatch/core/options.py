@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY
-from airflow_provider_hubbatch.core.mapping import MappingSpec
+from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.sync_report import check_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
 

@@ -26,7 +26,10 @@ Records = int | Iterable[Mapping[str, Any]]
 
 
 class Controls:
-    """The account, seen from behind. Safe to use from any thread."""
+    """The account, seen from behind. Safe to use from any thread.
+
+    Many methods: each is one thing that somebody could look at or do in an account.
+    """
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal

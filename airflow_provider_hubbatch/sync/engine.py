@@ -76,6 +76,8 @@ class Progress:
 class Engine:
     """Rows in, one outcome a row out, as a stream.
 
+    Many methods: each step of its loop has a name, and is short.
+
     :param prepared: the rows in order, each an :class:`Input` ready to send or the outcome it already has.
     :param dispatcher: carries the requests.
     :param tick: called about once a second, with the progress, from the thread that runs the sync.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Done
-    from airflow_provider_hubbatch.core.mapping import MappingSpec
+    from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.verbs.verb import Verb

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.costs import Costs
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
-    from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping
+    from airflow_provider_hubbatch.core.mapping import RowMapping
+    from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import Chunk
     from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.verbs.verb import Verb

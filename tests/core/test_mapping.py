@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_hubbatch.core.definitions import PropertyDefinition, definitions_from_json
 from airflow_provider_hubbatch.core.keys import IdUse
-from airflow_provider_hubbatch.core.mapping import MappingSpec, RowMapping, compile_mapping
+from airflow_provider_hubbatch.core.mapping import RowMapping, compile_mapping
+from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.properties import nearest
 from airflow_provider_hubbatch.exceptions import SettingsError

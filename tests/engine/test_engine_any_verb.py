@@ -239,7 +239,8 @@ def test_engine_creates_once_and_updates_in_order(
     keys: list[int], rivals: set[int], share: float, seed: int, max_in_flight: int
 ) -> None:
     """Rows of keys that exist, don't, or that somebody else creates meanwhile, while connections are cut: each key has
-    one record, with the values of its last row; every row has its outcome.
+    one record, with the values of its last row; every row has its outcome. Only a row for which HubSpot failed again
+    and again, while it answered others, is unknown.
     """
     hubspot = Creating({str(1_000 + n): {"key": f"K-{n}"} for n in range(0, 26, 3)})
     hubspot.rival = {f"K-{n}" for n in rivals if n % 3}
@@ -248,15 +249,18 @@ def test_engine_creates_once_and_updates_in_order(
     run = make_run(simulation, rows, verb=put(), chunk=30, seed=seed, max_in_flight=max_in_flight).drive()
     assert run.error is None
     assert Counter(outcome.row for outcome in run.outcomes) == Counter(range(len(rows)))
-    assert run.rows(Status.UPDATED) == set(range(len(rows)))
+    unclear = [one for one in run.outcomes if one.status is not Status.UPDATED]
+    assert all(one.status is Status.UNKNOWN and "HTTP_50" in str(one.message) for one in unclear)
     assert max(hubspot.created.values(), default=1) == 1
     assert Counter(one["key"] for one in hubspot.records.values()).most_common(1)[0][1] == 1
+    for written in hubspot.writes.values():
+        assert written == sorted(written)
+    if unclear:
+        return
     last = {item.id: item.properties["city"] for item in rows}
     assert {key: city for key, city in held(hubspot).items() if city} == last
     by_key = {one["key"]: record_id for record_id, one in hubspot.records.items()}
     assert {one.row: one.record_id for one in run.outcomes} == {item.row: by_key[item.id] for item in rows}
-    for written in hubspot.writes.values():
-        assert written == sorted(written)
 
 
 @settings(max_examples=100, deadline=None)

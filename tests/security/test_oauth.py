@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch.client.client import HubSpotClient
-from airflow_provider_hubbatch.client.http import NoReplyError
+from airflow_provider_hubbatch.client.http_failures import NoReplyError
 from airflow_provider_hubbatch.client.tokens import OAuthToken, RefreshUnansweredError
 from airflow_provider_hubbatch.core.protocol import Reply, Request
 from airflow_provider_hubbatch.core.redact import Redactor

@@ -20,7 +20,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
-from airflow_provider_hubbatch.core.mapping import MappingSpec, compile_mapping
+from airflow_provider_hubbatch.core.mapping import compile_mapping
+from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.sources import FileRows, chunks, describe, files, total_rows
