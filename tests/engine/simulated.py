@@ -306,7 +306,7 @@ class Simulation:
                 body = {"status": "COMPLETE", "results": [], "errors": [{"category": "INTERNAL_ERROR"}]}
             return 200, orjson.dumps(body)
         inputs = orjson.loads(request.body or b"{}").get("inputs", [])
-        left_out = [inputs[0]["id"]] if inputs and kind == "left out unwritten" else []
+        left_out = [inputs[0].get("id")] if inputs and kind == "left out unwritten" else []
         status, reply = self.hubspot.answer(request, left_out)
         if status >= 400:
             return status, orjson.dumps(reply)

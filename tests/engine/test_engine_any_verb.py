@@ -149,6 +149,8 @@ class Put(Verb):
     def after_lookup(self, item: Input, found: Found) -> Step:
         if found.record is not None:
             return Write(self.operation, resolved(item, found.record, item.properties))
+        if item.id.isdecimal():  # the record of a conflict, which HubSpot doesn't show
+            return item.outcome(Status.UNKNOWN, category="NO_ANSWER")
         return Write(self.create, item)
 
     def after_refusal(self, item: Input, error: ErrorReply) -> Step:
