@@ -119,6 +119,11 @@ FAILED_ROWS = [
         "allowed are free, starter, pro, enterprise, legacy",
         rows=[{"id": 1, "plan": "gold"}],
     ),
+    Mistake(
+        "1 UNKNOWN_OWNER of hubspot_owner_id",
+        "allowed is an owner's id .* or email address",
+        rows=[{"id": 1, "hubspot_owner_id": "nobody@example.com"}],
+    ),
     Mistake("1 INVALID_NUMBER of score", "a number: digits", rows=[{"id": 1, "score": "1,000"}]),
     Mistake("1 INVALID_DATE of renewal_date", "YYYY-MM-DD", rows=[{"id": 1, "renewal_date": "soon"}]),
     Mistake("1 INVALID_EMAIL of email", "name@example.com", rows=[{"id": 1, "email": "nobody"}]),

@@ -9,6 +9,7 @@ from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, Prope
 from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.mapping_spec import MappingSpec, raise_for
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.owners import OWNERS_UNREAD, OwnersWantedError
 from airflow_provider_hubbatch.core.properties import (
     NAMES_QUOTED,
     KnownProperties,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.clearing import ConvertedColumn, EmptyValues
     from airflow_provider_hubbatch.core.duplicates import Duplicates
+    from airflow_provider_hubbatch.core.owners import Owners
 
 # Columns whose conversion is kept: as many as a sync may write, and not every key that ever comes up.
 _MOST_CONVERTERS: Final = 2_000
@@ -118,6 +120,7 @@ class RowMapping:
         # record ids have one spelling only, once they are converted
         self._by_record_id = spec.id_property in {None, RECORD_ID_PROPERTY}
         self._converters: dict[Any, Converter] = {}
+        self._owners: Owners | None = None
 
     def check_columns(self, columns: Sequence[Any], *, complete: bool) -> None:
         """Check the columns of the first rows against settings and definitions.
@@ -149,6 +152,11 @@ class RowMapping:
         """HubSpot's definition of a property, where it is known."""
         return self._properties.get(name)
 
+    def take_owners(self, owners: Owners) -> None:
+        """The account's owners are known: from now on their addresses become their ids."""
+        self._owners = owners
+        self._converters.clear()
+
     def prepare(
         self, chunk: Chunk, empty: EmptyValues | None = None, duplicates: Duplicates | None = None
     ) -> list[Input | RowOutcome]:
@@ -160,6 +168,7 @@ class RowMapping:
         :param duplicates: takes in which records the rows name.
         :returns: one entry a row, in row order: an input, or the outcome of a row that isn't sent: ``rejected`` with
             every reason, or ``unchanged`` where the row leaves every property alone.
+        :raises OwnersWantedError: the rows name owners by address, and :meth:`take_owners` hasn't told who they are.
         """
         given = self.spec.ids_in(chunk)
         identifiers = self._identifiers(given)
@@ -167,6 +176,8 @@ class RowMapping:
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         expected = self._expected(chunk)
         refused = _refused(chunk, [identifiers, *cells, *expected.values()])
+        if any(one.category == OWNERS_UNREAD for reasons in refused.values() for one in reasons):
+            raise OwnersWantedError(self._owner_properties(name for _, name in pairs))
         columns = [(column, name, converted) for (column, name), converted in zip(pairs, cells, strict=True)]
         gaps = [column for column in columns if None in column[2]]
         properties = _properties_by_row(columns, gaps, chunk.length)
@@ -192,11 +203,16 @@ class RowMapping:
         """What the records must have: property -> one value a row."""
         missing = [MISSING] * chunk.length
         return {
-            name: compile_converter(self.definition(name), name=name, object_type=self._properties.object_type)(
-                chunk.columns.get(column, missing)
-            )
+            name: compile_converter(
+                self.definition(name), name=name, object_type=self._properties.object_type, owners=self._owners
+            )(chunk.columns.get(column, missing))
             for column, name in self.spec.must_match.items()
         }
+
+    def _owner_properties(self, names: Iterable[str]) -> list[str]:
+        """Those of these properties, and of the expected ones, that hold owners."""
+        known = {name: self.definition(name) for name in (*names, *self.spec.must_match.values())}
+        return [name for name, one in known.items() if one is not None and one.holds_owners]
 
     def _identifiers(self, given: Sequence[Any]) -> list[str | Invalid]:
         if self.spec.is_keyless:
@@ -222,6 +238,7 @@ class RowMapping:
             name=str(name),
             null_values=self.spec.null_values,
             object_type=self._properties.object_type,
+            owners=self._owners,
         )
         refusal = self._properties.refusal(column, name)
         if refusal is None:

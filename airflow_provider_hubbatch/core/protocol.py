@@ -175,6 +175,11 @@ def properties_path(object_type: str, api_version: str) -> str:
     return f"/crm/properties/{api_version}/{quote(object_type, safe='')}"
 
 
+def owners_path(api_version: str) -> str:
+    """The path of the account's owners."""
+    return f"/crm/owners/{api_version}"
+
+
 def account_path(api_version: str) -> str:
     """The path of the account's details: it proves a token, not its scopes."""
     return f"/account-info/{api_version}/details"

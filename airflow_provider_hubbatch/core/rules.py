@@ -16,6 +16,7 @@ from typing import Any, Final
 from airflow_provider_hubbatch.core import scalars
 from airflow_provider_hubbatch.core.definitions import PropertyDefinition, is_contacts
 from airflow_provider_hubbatch.core.model import MISSING
+from airflow_provider_hubbatch.core.owners import Owners, owner_id
 from airflow_provider_hubbatch.core.scalars import REFUSALS, RefusedError
 
 # A message names no more of a property's options.
@@ -90,9 +91,10 @@ class Rule:
         try:
             return self._for_type(type(value))(value)
         except REFUSALS as error:
-            detail = f": {error}" if isinstance(error, RefusedError) and error.args else ""
+            refused = error if isinstance(error, RefusedError) else RefusedError()
+            detail = f": {refused}" if refused.args else ""
             reason = f"{self.subject} takes {self.accepts}; the row has {scalars.describe(value)}{detail}"
-            return Invalid(self.category, reason)
+            return Invalid(refused.category or self.category, reason)
 
     def _at_once(self, kinds: set[type]) -> _AtOnce | None:
         """The conversion of a whole column of pandas times."""
@@ -116,7 +118,13 @@ class Rule:
 
 
 def rule_for(
-    definition: PropertyDefinition | None, subject: str, null: str | None, *, object_type: str = "", strip: bool = False
+    definition: PropertyDefinition | None,
+    subject: str,
+    null: str | None,
+    *,
+    object_type: str = "",
+    strip: bool = False,
+    owners: Owners | None = None,
 ) -> Rule:
     """The rule of one property.
 
@@ -125,8 +133,13 @@ def rule_for(
     :param null: what a null gives: ``""`` clears, ``None`` leaves alone.
     :param object_type: as in the path; of contacts alone, ``email`` must be an address.
     :param strip: blanks around text are no part of it; of all but text properties that is so anyway.
+    :param owners: the account's, for properties that hold them; ``None``: not known so far.
     """
-    rule = _rule(definition, subject, null, contacts=is_contacts(object_type), strip=strip)
+    if definition and definition.type == "enumeration" and definition.holds_owners:
+        accepts = "an owner's id (digits, not a user's id) or email address"
+        rule = _options_rule(definition, subject, null, lambda text: owner_id(text, owners), accepts)
+    else:
+        rule = _rule(definition, subject, null, contacts=is_contacts(object_type), strip=strip)
     rule.by_type[NoneType] = lambda _: null
     rule.by_type[type(MISSING)] = lambda _: None
     return rule
@@ -263,7 +276,10 @@ def _datetime_rule(subject: str, null: str | None) -> Rule:
 
 
 def _enumeration_rule(definition: PropertyDefinition, subject: str, null: str | None) -> Rule:
-    option, accepts = _option_lookup(definition)
+    return _options_rule(definition, subject, null, *_option_lookup(definition))
+
+
+def _options_rule(definition: PropertyDefinition, subject: str, null: str | None, option: _Text, accepts: str) -> Rule:
     one = {kind: _then(convert, option) for kind, convert in _scalar_texts(null, strip=True).items()}
     by_type = dict(one)
     if definition.several:
@@ -284,20 +300,12 @@ def _then(convert: _OneValue, option: _Text) -> _OneValue:
 
 def _option_lookup(definition: PropertyDefinition) -> tuple[_Text, str]:
     """The check of one option's text, and what it accepts in words."""
-    if definition.holds_owners:
-        return _owner_id, "an owner's id (digits; not a user's id, not an address)"
     if definition.external_options or not definition.options:
         return lambda text: text, "an option's value"
     values = [option.value for option in definition.options]
     shown = ", ".join(values[:_OPTIONS_NAMED])
     more = len(values) - _OPTIONS_NAMED
     return _Options(definition).value_of, f"one of its options ({shown}{f' and {more} more' if more > 0 else ''})"
-
-
-def _owner_id(text: str) -> str:
-    if not (text.isascii() and text.isdigit()):
-        raise RefusedError
-    return text
 
 
 class _Options:

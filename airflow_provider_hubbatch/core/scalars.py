@@ -13,12 +13,17 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 
 class RefusedError(ValueError):
-    """The value can't be sent; its message says more than its kind does, and never quotes it."""
+    """The value can't be sent; its message says more than its kind does, and never quotes it.
+
+    :cvar category: why, in a word, where that is another than its property's.
+    """
+
+    category: ClassVar[str | None] = None
 
 
 # Objects of unknown libraries may raise anything: the row is rejected, and the sync goes on.

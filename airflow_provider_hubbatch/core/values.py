@@ -13,7 +13,7 @@ date            dates; times of which the day is beyond doubt; ISO 8601; epoch m
 datetime        times (without zone: UTC), dates (midnight UTC), ISO 8601, epoch milliseconds
 enumeration     an option's value, else its label, else either in another case if only one option fits;
                 for checkboxes also lists and ``a;b``, and ``;a`` to append
-owner           the owner's id
+owner           the owner's id, or an active owner's email address, which becomes its id
 contact email   what has the shape of an address
 =============== ======================================================================================
 
@@ -29,13 +29,16 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_provider_hubbatch.core import scalars
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition, is_contacts
 from airflow_provider_hubbatch.core.model import MISSING
 from airflow_provider_hubbatch.core.rules import Converted, Invalid, Rule, rule_for
 from airflow_provider_hubbatch.core.scalars import REFUSALS, RefusedError
+
+if TYPE_CHECKING:
+    from airflow_provider_hubbatch.core.owners import Owners
 
 __all__ = [
     "Converted",
@@ -66,6 +69,7 @@ def compile_converter(
     name: str,
     null_values: NullValues = "skip",
     object_type: str = "",
+    owners: Owners | None = None,
 ) -> Converter:
     """The conversion of a column's values for one property.
 
@@ -73,11 +77,12 @@ def compile_converter(
     :param name: the property's name, for messages.
     :param null_values: ``skip``: a null leaves the property alone; ``clear``: it empties it.
     :param object_type: as in the path; of contacts alone, ``email`` must be an address.
+    :param owners: the account's; without them an owner's address gives an :class:`Invalid` of ``OWNERS_UNREAD``.
     :returns: a function of a column (``MISSING`` where a row has no such key) that gives one :data:`Converted` a
         value, in order, and never raises.
     """
     null = "" if null_values == "clear" else None
-    return rule_for(definition, f"property {name!r}", null, object_type=object_type).column
+    return rule_for(definition, f"property {name!r}", null, object_type=object_type, owners=owners).column
 
 
 def convert_ids(

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.owners import OwnersWantedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.clearing import EmptyValues
     from airflow_provider_hubbatch.core.mapping import RowMapping
+    from airflow_provider_hubbatch.core.owners import Owners
 
 
 class Prepared(NamedTuple):
@@ -34,10 +36,19 @@ class Intake:
     :param mapping: makes them ready to send.
     :param empty: takes in what they have no value for.
     :param digests: whether a retry will want to know that these are the same rows.
+    :param read_owners: asks HubSpot for the account's owners, of whom the rows have these properties.
     """
 
-    def __init__(self, mapping: RowMapping, empty: EmptyValues, *, digests: bool) -> None:
+    def __init__(
+        self,
+        mapping: RowMapping,
+        empty: EmptyValues,
+        *,
+        digests: bool,
+        read_owners: Callable[[Sequence[str]], Owners],
+    ) -> None:
         self._mapping = mapping
+        self._read_owners = read_owners
         self._digests = digests
         self._attempts: dict[int, int] = {}
         self.empty = empty
@@ -49,18 +60,28 @@ class Intake:
         """Make the next rows ready to send.
 
         :raises SettingsError: these are the first rows that are not an earlier run's, and their columns don't fit.
+        :raises HubSpotError: they name owners by address, and the account's owners can't be read.
         """
         replayed = chunk.attempts is not None
         if not replayed and not self._mapping.is_checked:
             self._mapping.check_columns(chunk.names, complete=chunk.complete)
-        # of an earlier run's rows, one that today's rows name too is no surprise
-        rows = self._mapping.prepare(chunk) if replayed else self._mapping.prepare(chunk, self.empty, self.duplicates)
+        try:
+            rows = self._prepared(chunk)
+        except OwnersWantedError as wanted:
+            self._mapping.take_owners(self._read_owners(wanted.names))
+            rows = self._prepared(chunk)
         if self._digests:
             self.digest.add(rows)
         if chunk.attempts is not None:
             self.replayed_rows += chunk.length
             self._attempts.update(zip((row.row for row in rows), chunk.attempts, strict=True))
         return Prepared(rows, replayed)
+
+    def _prepared(self, chunk: Chunk) -> list[Input | RowOutcome]:
+        # of an earlier run's rows, one that today's rows name too is no surprise
+        if chunk.attempts is not None:
+            return self._mapping.prepare(chunk)
+        return self._mapping.prepare(chunk, self.empty, self.duplicates)
 
     def complete(self, outcome: RowOutcome) -> RowOutcome:
         """A row's outcome, with how often it was sent again; what HubSpot didn't answer to is no try."""

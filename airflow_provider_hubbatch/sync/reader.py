@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core.clearing import EmptyValues
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
-from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows
+from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows, not_asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.mapping import RowMapping
-    from airflow_provider_hubbatch.core.model import Chunk
+    from airflow_provider_hubbatch.core.model import Chunk, RowOutcome
     from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.owners import Owners
     from airflow_provider_hubbatch.sync.recorder import Recorder
     from airflow_provider_hubbatch.sync.signals import HeldSignals
 
@@ -30,6 +31,8 @@ class RowReader:
     :param recorder: told when all is read; knows what earlier tries have left.
     :param signals: may raise while a chunk is waited for.
     :param is_stopped: whether the sync was told to end before there was anything to stop.
+    :param stop: ends the sync with an error.
+    :param read_owners: asks HubSpot for the account's owners, of whom the rows have these properties.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class RowReader:
         recorder: Recorder,
         signals: HeldSignals,
         is_stopped: Callable[[], bool],
+        stop: Callable[[BaseException], None],
+        read_owners: Callable[[Sequence[str]], Owners],
     ) -> None:
         self._rows = rows
         self._options = options
@@ -49,6 +54,8 @@ class RowReader:
         self._recorder = recorder
         self._signals = signals
         self._is_stopped = is_stopped
+        self._stop = stop
+        self._read_owners = read_owners
 
     def chunks(self) -> closing[Any]:
         """The rows as they come, from the first on."""
@@ -58,18 +65,39 @@ class RowReader:
     def new_intake(self, mapping: RowMapping) -> Intake:
         """For reading the rows from the first on."""
         empty = EmptyValues(clears=self._spec.clears, max_cleared=self._options.max_cleared)
-        return Intake(mapping, empty, digests=self._recorder.checkpoints is not None)
+        return Intake(
+            mapping, empty, digests=self._recorder.checkpoints is not None, read_owners=self._asked_for_owners
+        )
 
     def prepared(self, intake: Intake, chunks: Iterable[Chunk]) -> Iterator[Prepared]:
-        """All of these rows, ready to send."""
+        """All of these rows, ready to send; from where they can't be made so, the sync ends, and they are not sent."""
         waiting = iter(chunks)
+        can_prepare = True
         while True:
             with self._signals.let_through():
                 chunk = next(waiting, None)
             if chunk is None:
                 self._recorder.all_read = True
                 return
-            yield intake.prepare(chunk)
+            prepared = self._prepared(intake, chunk) if can_prepare else None
+            can_prepare = prepared is not None
+            yield prepared or Prepared(list(self._not_sent(chunk)))
+
+    def _prepared(self, intake: Intake, chunk: Chunk) -> Prepared | None:
+        try:
+            return intake.prepare(chunk)
+        except BaseException as error:  # noqa: BLE001 - the sync ends with it, and these rows have their outcome
+            self._stop(error)
+            return None
+
+    def _not_sent(self, chunk: Chunk) -> Iterator[RowOutcome]:
+        keeps_rows = self._options.results_path is not None
+        for outcome in not_asked(chunk, self._spec.ids_in(chunk)):
+            yield outcome if keeps_rows else outcome._replace(values=None)
+
+    def _asked_for_owners(self, names: Sequence[str]) -> Owners:
+        with self._signals.let_through():
+            return self._read_owners(names)
 
     def left(self, intake: Intake, chunks: Iterable[Chunk], checkpoint: Checkpoint | None) -> Iterator[Prepared] | None:
         """The rows that are still to be done.

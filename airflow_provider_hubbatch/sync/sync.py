@@ -26,6 +26,7 @@ from airflow_provider_hubbatch.lineage import note_hook_lineage
 from airflow_provider_hubbatch.sync.engine import Engine, Plan
 from airflow_provider_hubbatch.sync.intake import not_asked
 from airflow_provider_hubbatch.sync.key_check import KeyCheckJob, may_have_the_wrong_key, with_key_check
+from airflow_provider_hubbatch.sync.owners import read_owners
 from airflow_provider_hubbatch.sync.preflight import run_preflight
 from airflow_provider_hubbatch.sync.reader import RowReader
 from airflow_provider_hubbatch.sync.recorder import Recorder
@@ -107,6 +108,8 @@ class Sync:
             recorder=self._recorder,
             signals=self._signals,
             is_stopped=lambda: self._stopped and self._engine is None,
+            stop=self.stop,
+            read_owners=lambda names: read_owners(client, names, costs=self.report),
         )
         self.report = self._recorder.report
         self.timeline = self._recorder.timeline
