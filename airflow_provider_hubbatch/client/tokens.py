@@ -54,6 +54,9 @@ class Token(Protocol):
     def authorization(self) -> str:
         """The header's value, valid now; may send a request and take as long. Called by many threads at once."""
 
+    def is_outdated(self, authorization: str, /) -> bool:
+        """Whether a header's value that was given before has expired by our own clock, or been replaced."""
+
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
@@ -64,6 +67,10 @@ class FixedToken:
     def authorization(self) -> str:
         """The header's value."""
         return f"Bearer {self.value}"
+
+    def is_outdated(self, _authorization: str, /) -> bool:
+        """Never: nobody here knows when it expires."""
+        return False
 
 
 class OAuthToken:
@@ -97,7 +104,7 @@ class OAuthToken:
         self._clock = clock
         self._lock = threading.Lock()
         self._access_token = ""
-        self._renew_at = float("-inf")
+        self._renew_at = self._expires_at = float("-inf")
         self._redactor = redactor
         redactor.add(client_secret, refresh_token)
         self._told = False
@@ -117,6 +124,14 @@ class OAuthToken:
                 self._raise_failure(asked_before)
                 self._refresh()
             return f"Bearer {self._access_token}"
+
+    def is_outdated(self, authorization: str, /) -> bool:
+        """Whether a token that was given before has expired by its ``expires_in``, or been replaced.
+
+        A request that HubSpot answers with 401 took too long to arrive then, and is worth sending with the next token.
+        """
+        with self._lock:
+            return authorization != f"Bearer {self._access_token}" or self._clock() >= self._expires_at
 
     def _raise_failure(self, asked_before: int) -> None:
         """Whoever waited while a refresh failed shares its failure, instead of asking once more each."""
@@ -161,7 +176,8 @@ class OAuthToken:
         life = _seconds(granted.get("expires_in"))
         self._access_token = token
         # counted from when it was asked for: HubSpot's clock began no earlier
-        self._renew_at = asked_at + life - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
+        self._expires_at = asked_at + life
+        self._renew_at = self._expires_at - min(_RENEW_BEFORE_SECONDS, life * _RENEW_IN_LAST_SHARE)
         self._redactor.add(token)
         scopes = granted.get("scopes")
         self.scopes = frozenset(one for one in scopes if isinstance(one, str)) if isinstance(scopes, list) else None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # A thread without work ends after this long: a hook has no end of its own, and must not keep threads for ever.
 _IDLE_SECONDS = 5.0
 
+_UNAUTHORIZED = 401
+
 _Job = tuple["Channel", int, "Request"]
 
 
@@ -83,9 +85,9 @@ class Senders:
         sent_at = time.monotonic()
         has_token, correlation_id = False, None
         try:
-            headers = {"Authorization": self._token.authorization()}
+            authorization = self._token.authorization()
             has_token, sent_at = True, time.monotonic()
-            reply = self._redactor.reply(self._exchange(request, headers))
+            reply = self._redactor.reply(self._exchange(request, {"Authorization": authorization}))
         except RefreshUnansweredError as error:
             failure, detail = FailureKind.NO_TOKEN, f"no access token: {error}"
             correlation_id = error.correlation_id
@@ -97,7 +99,10 @@ class Senders:
         except Exception as error:  # noqa: BLE001 - a thread can't raise; the engine does, in the task's thread
             return Completion(tag, sent_at, time.monotonic(), crash=error)
         else:
-            return Completion(tag, sent_at, time.monotonic(), reply=reply)
+            if reply.status != _UNAUTHORIZED or not self._token.is_outdated(authorization):
+                return Completion(tag, sent_at, time.monotonic(), reply=reply)
+            failure, detail = FailureKind.NO_TOKEN, "the access token expired before the request arrived"
+            correlation_id = reply.correlation_id
         return Completion(tag, sent_at, time.monotonic(), failure=failure, detail=detail, correlation_id=correlation_id)
 
 

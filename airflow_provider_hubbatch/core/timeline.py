@@ -85,7 +85,7 @@ class Timeline:
         self.points = [
             point._replace(rows=min(point.rows, rows), rejected=min(point.rejected, rejected))
             for point in self.points
-            if point.seconds <= seconds
+            if point.seconds <= round(seconds, 1)  # as points tell it
         ]
         self.resumed_at = [*self.resumed_at, round(seconds, 1)][-_MAX_RESUMES:]
         self._sent = deque([(seconds, requests)])

@@ -35,7 +35,9 @@ class FailureKind(StrEnum):
     NONSENSE = "nonsense"
     """A 2xx whose body isn't the JSON object that was asked for: a proxy's page, a reply cut short."""
     NO_TOKEN = "no_token"  # noqa: S105 - how far a request came
-    """The token endpoint answers that it can't give an access token now. Nothing was sent."""
+    """The token endpoint answers that it can't give an access token now, and nothing was sent; or the token expired
+    before the request arrived, and nothing was done.
+    """
     TLS = "tls"
     """The certificate isn't trusted, or there is no common protocol: it stays so until somebody fixes it. Nothing was
     sent.

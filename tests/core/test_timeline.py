@@ -124,6 +124,15 @@ def test_a_resumed_timeline_goes_on(steps: list[float], saved_at: float) -> None
         assert one.rows <= other.rows
 
 
+@pytest.mark.parametrize("stopped_at", [7.04, 7.05, 7.06, 7.09, 7.1])
+def test_the_point_of_a_stop_is_kept(stopped_at: float) -> None:
+    """A try ends with a point, and its checkpoint is of that moment: the next try goes on behind it."""
+    timeline = Timeline()
+    note(timeline, stopped_at, last=True)
+    timeline.resume(stopped_at, rows=704, requests=7, rejected=14)
+    assert [point.seconds for point in timeline.points] == [round(stopped_at, 1)]
+
+
 JUNK: Any = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["points", "seconds", "rows"]), inner),

@@ -370,7 +370,7 @@ def outright(verb: Verb, wrong: tuple[str, str, str]) -> str | None:
 def test_a_wrong_setting_is_named_before_anything_is_written(
     verb: Verb, run_dag: RunDag, hubspot: HubSpotSandbox, failures: TaskRecord
 ) -> None:
-    """Each wrong setting fails its task at the first try, named in the message, before anything is sent."""
+    """Each wrong setting fails its task at the first try, named in the message; HubSpot is asked, at the most."""
     wrong = [one for one in verb.wrong if outright(verb, one) is None]
     run_dag(source_of(verb, WRONG_SETTINGS, failures, wrong=wrong, good=verb.rows(range(1, 3))))
     told = {}
@@ -379,8 +379,10 @@ def test_a_wrong_setting_is_named_before_anything_is_written(
         if [one["class"] for one in noted] != ["AirflowFailException"] or word not in noted[0]["message"]:
             told[f"{setting}={value}"] = noted
     assert told == {}
-    # what is wrong with columns is told together with what HubSpot's definitions say of them
-    assert {request.path.rpartition("/")[0] for request in hubspot.requests} <= {"/crm/properties/2026-03"}
+    # what is wrong with columns is told together with what HubSpot's definitions say of them, which are read with the
+    # account's details
+    asked = {(request.method, request.path.rpartition("/")[0]) for request in hubspot.requests}
+    assert asked <= {("GET", "/crm/properties/2026-03"), ("GET", "/account-info/2026-03")}
 
 
 @every_verb
