@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 import airflow_provider_hubbatch
 
@@ -56,6 +55,7 @@ MOST_LINES = 410
 MOST_METHODS = 20
 
 MODULES = sorted(ROOT.rglob("*.py"))
+CORE = sorted((ROOT / "core").rglob("*.py"))
 
 
 def layer_of(module: str) -> str:
@@ -72,12 +72,18 @@ def name_of(path: Path) -> str:
 MODULE_NAMES = {name_of(path) for path in MODULES}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file, parsed once."""
+    return ast.parse(path.read_text())
+
+
 def imports_of(path: Path, *, for_types: bool = True) -> Iterator[tuple[int, str]]:
     """(line, absolute name) of every import in a file, wherever in it, also in functions.
 
     :param for_types: also of what only type checkers see.
     """
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     unseen = {
         inner
         for node in ast.walk(tree)
@@ -97,17 +103,16 @@ def imports_of(path: Path, *, for_types: bool = True) -> Iterator[tuple[int, str
                 yield node.lineno, inner if is_module or node.module == PACKAGE else node.module
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down() -> None:
     """A module imports only its own layer and those below it."""
-    own = layer_of(name_of(path))
     wrong = [
-        f"{path.name}:{line} imports {imported}"
+        f"{path}:{line} imports {imported}"
+        for path in MODULES
         for line, imported in imports_of(path)
         if imported.split(".")[0] == PACKAGE
         and not imported.startswith(f"{PACKAGE}.__version__")
         and not imported.startswith(f"{PACKAGE}.get_provider_info")
-        and layer_of(imported) not in MAY_IMPORT[own]
+        and layer_of(imported) not in MAY_IMPORT[layer_of(name_of(path))]
     ]
     assert wrong == []
 
@@ -126,32 +131,35 @@ def test_no_modules_import_each_other() -> None:
     assert below == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_layer_stays_free_of_what_is_not_its_own(path: Path) -> None:
+def test_a_layer_stays_free_of_what_is_not_its_own() -> None:
     """The core knows no Airflow, no HTTP, no clock, no log; the client knows no Airflow, which only names types."""
-    banned = NOT_FOR.get(layer_of(name_of(path)), frozenset())
     assert [
-        f"{path.name}:{line} imports {name}"
+        f"{path}:{line} imports {name}"
+        for path in MODULES
         for line, name in imports_of(path)
-        if name.split(".")[0] in banned and (path.name, name) != ("settings.py", "airflow.sdk")  # its Connection
+        if name.split(".")[0] in NOT_FOR.get(layer_of(name_of(path)), frozenset())
+        and (path.name, name) != ("settings.py", "airflow.sdk")  # its Connection
     ] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core").glob("*.py")), ids=name_of)
-def test_core_asks_no_clock(path: Path) -> None:
+def test_core_asks_no_clock() -> None:
     """What time it is comes into the core as an argument."""
-    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-    asked = [f"{path.name}:{c.lineno}" for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr in CLOCKS]
+    asked = [
+        f"{path}:{node.lineno}"
+        for path in CORE
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS
+    ]
     assert asked == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core").glob("*.py")), ids=name_of)
-def test_core_needs_nothing_installed_but_orjson_where_json_is_made(path: Path) -> None:
+def test_core_needs_nothing_installed_but_orjson_where_json_is_made() -> None:
     """The core runs on the standard library; only what reads and writes JSON in bulk has a parser from outside."""
     import sys
 
-    outside = {name.split(".")[0] for _, name in imports_of(path)} - {PACKAGE} - set(sys.stdlib_module_names)
-    assert outside <= ({"orjson"} if path.stem in {"protocol", "checkpoint"} else set())
+    for path in CORE:
+        outside = {name.split(".")[0] for _, name in imports_of(path)} - {PACKAGE} - set(sys.stdlib_module_names)
+        assert outside <= ({"orjson"} if path.stem in {"protocol", "checkpoint"} else set()), path
 
 
 def test_a_provider_info_costs_nothing() -> None:
@@ -167,12 +175,13 @@ def test_a_provider_info_costs_nothing() -> None:
     assert told.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_modules_and_classes_can_be_read_at_one_sitting(path: Path) -> None:
+def test_modules_and_classes_can_be_read_at_one_sitting() -> None:
     """No module is long; a class of many methods says in its docstring why it is one."""
-    text = path.read_text()
-    assert text.count("\n") <= MOST_LINES
-    for one in ast.walk(ast.parse(text)):
-        if isinstance(one, ast.ClassDef):
-            methods = sum(isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)) for inner in one.body)
-            assert methods <= MOST_METHODS or "Many methods: " in (ast.get_docstring(one) or ""), one.name
+    too_long = {path: lines for path in MODULES if (lines := path.read_text().count("\n")) > MOST_LINES}
+    assert too_long == {}
+    for path in MODULES:
+        for one in ast.walk(tree_of(path)):
+            if isinstance(one, ast.ClassDef):
+                methods = sum(isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef)) for inner in one.body)
+                why = ast.get_docstring(one) or ""
+                assert methods <= MOST_METHODS or "Many methods: " in why, f"{path}: {one.name}"

@@ -7,7 +7,7 @@ import random
 import tracemalloc
 from collections import Counter
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -183,22 +183,27 @@ def test_numbers_that_do_not_agree_are_refused(changes: dict[str, Any]) -> None:
         Checkpoint.from_json({**checkpoint().as_json(), **changes})
 
 
-def bomb(size: int, unit: bytes = b"\x01") -> str:
-    """A short text that unpacks to so many bytes."""
-    return pack(unit * (size // len(unit)))
+class Bomb(NamedTuple):
+    """A short text that unpacks to so many bytes; packing it takes a while."""
+
+    size: int
+    unit: bytes = b"\x01"
+
+    def text(self) -> str:
+        return pack(self.unit * (self.size // len(self.unit)))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"settled": bomb(1_500_000)},
+        {"settled": Bomb(1_500_000)},
         {"settled": pack(b"\xff" * 900_000)},
         {"settled": pack(b"\xff")},
         {"settled": pack(b"\x00\x01")[:-2]},
         {"rejected": pack(b"[[" + b"0," * 2_000_000 + b"0],[]]")},
-        {"rejected": bomb(200_000_000)},
-        {"outcomes": bomb(200_000_000, b"[")},
-        {"timeline": bomb(200_000_000)},
+        {"rejected": Bomb(200_000_000)},
+        {"outcomes": Bomb(200_000_000, b"[")},
+        {"timeline": Bomb(200_000_000)},
         {"settings": "x" * 40_000},
         {"rejected": pack(orjson.dumps([[1], ["rejected"], [[]], [None], [None], [None], [None]]))},
         {"rejected": pack(orjson.dumps([[True], ["rejected"], *[[None]] * 5]))},
@@ -231,6 +236,7 @@ def bomb(size: int, unit: bytes = b"\x01") -> str:
 )
 def test_what_is_stored_is_of_its_type_and_size(changes: dict[str, Any]) -> None:
     """Whoever wrote it: a value of another type, or a text that unpacks to more than it may, is refused in words."""
+    changes = {name: value.text() if isinstance(value, Bomb) else value for name, value in changes.items()}
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="it is damaged"):
