@@ -158,7 +158,10 @@ def _show_properties(object_type: str, properties: Sequence[PropertyDefinition])
     keys = [one.name for one in properties if one.unique and one.name != RECORD_ID_PROPERTY]
     keys += ["email"] if is_contacts(object_type) else []
     named = f", or by id_property: {', '.join(keys)}" if keys else "; no other property has unique values"
-    _say(f"{len(properties)} properties. Rows name {object_type} by record id{named}.")
+    _say(
+        f"{len(properties)} properties. Rows name {object_type} by record id{named}. An update finds\n"
+        "them by any other property too, where no two have the same value."
+    )
 
 
 def _type(definition: PropertyDefinition) -> str:

@@ -74,7 +74,6 @@ COLUMNS = [
     ),
     Mistake("nothing to write beside", "the column 'id', which names the record", rows=[{"id": 1}]),
     Mistake("'hs_object_id' can't be written", "makes it name the record", rows=[{"id": 1, "hs_object_id": 5}]),
-    Mistake("'plan' isn't unique", "record ids .*customer_number, email", {"id_property": "plan"}),
     Mistake("have no property 'emial'", "did you mean 'email'?", {"id_property": "emial"}),
 ]
 
@@ -128,6 +127,9 @@ FAILED_ROWS = [
     Mistake("1 INVALID_DATE of renewal_date", "YYYY-MM-DD", rows=[{"id": 1, "renewal_date": "soon"}]),
     Mistake("1 INVALID_EMAIL of email", "name@example.com", rows=[{"id": 1, "email": "nobody"}]),
     Mistake("1 of 1 row was not written.*1 INVALID_ID", "fix it and run again", rows=[{"id": "x1", "city": "x"}]),
+    Mistake(
+        "1 AMBIGUOUS_ID", "see XCom 'rejected'", {"id_property": "lifecyclestage"}, rows=[{"id": "lead", "city": "x"}]
+    ),
     Mistake("1 MISSING_ID", "see XCom 'rejected'", rows=[{"id": None, "city": "x"}, {"id": 1, "city": "x"}]),
     Mistake(
         "2 of 2 rows were not .*2 OBJECT_NOT_FOUND",

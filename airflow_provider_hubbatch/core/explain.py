@@ -109,8 +109,9 @@ def settings_error(error: ErrorReply, object_type: str, id_property: str | None)
         return unknown_object_type(object_type, error.correlation_id)
     if _NON_UNIQUE.match(message) and id_property is not None:
         return SettingsError(
-            f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use "
-            "a property that was created with unique values, or None with record ids",
+            f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use a "
+            "property that was created with unique values, or None with record ids; to find records by it, an update "
+            "must be able to read the property definitions, which tell that it isn't unique",
             correlation_id=error.correlation_id,
         )
     return None

@@ -30,6 +30,18 @@ class IdUse(Enum):
     """They are keys of new records: create. Without an id property they name nothing but the row in its outcome."""
 
 
+class KeyKind(Enum):
+    """How a record is found by what names it."""
+
+    RECORD_ID = "record id"
+    UNIQUE = "unique"
+    """HubSpot takes the value itself, as ``idProperty``."""
+    EMAIL = "email"
+    """A contact's address, which HubSpot takes for reading, upserting and creating, and not for updating."""
+    SEARCHED = "searched"
+    """Several records may have the value: it is found by search, which is up to a minute behind."""
+
+
 def is_record_id(id_property: str | None) -> bool:
     """Whether these are HubSpot's own ids."""
     return id_property in (None, RECORD_ID_PROPERTY)
@@ -43,6 +55,18 @@ def is_by_email(id_property: str | None, object_type: str) -> bool:
 def names_records(definition: PropertyDefinition, object_type: str) -> bool:
     """Whether a value of this property names one record."""
     return definition.unique or definition.name in _UNIQUE_BY_NATURE or is_by_email(definition.name, object_type)
+
+
+def kind_of_key(id_property: str | None, object_type: str, definition: PropertyDefinition | None) -> KeyKind:
+    """How records are found by a property's values.
+
+    :param definition: HubSpot's of the property; without one, it is taken to be unique: HubSpot says if it isn't.
+    """
+    if is_record_id(id_property):
+        return KeyKind.RECORD_ID
+    if is_by_email(id_property, object_type):
+        return KeyKind.EMAIL
+    return KeyKind.UNIQUE if definition is None or names_records(definition, object_type) else KeyKind.SEARCHED
 
 
 def keys_of(definitions: Iterable[PropertyDefinition], object_type: str) -> list[str]:
@@ -69,17 +93,19 @@ def refusal_of_record_ids(id_property: str | None, id_use: IdUse) -> str | None:
 
 _MAKE_UNIQUE: Final = "Make a property unique in HubSpot when you create it (later, it can't be changed)"
 _WHY_UNIQUE: Final = {
-    IdUse.EXISTING: "and HubSpot updates by unique properties only: give record ids (id_property=None)",
     IdUse.EITHER: "so nothing tells whether a record is there: HubSpot's search finds a new one only after up to a "
     f"minute, and the next row or run would make it again. {_MAKE_UNIQUE}",
     IdUse.NEW: f"so nothing tells whether a record is there. {_MAKE_UNIQUE}, or leave id_property out",
 }
 
 
-def refusal_of_property(id_property: str, id_use: IdUse, others: list[str]) -> str:
+def refusal_of_property(id_property: str, id_use: IdUse, others: list[str]) -> str | None:
     """Why a property that isn't unique won't do, and what would.
 
     :param others: the properties that would.
+    :returns: ``None``: it will do, since the records are there to be searched.
     """
+    if id_use is IdUse.EXISTING:
+        return None
     ending = f", or use one of: {', '.join(others)}" if others else ""
     return f"id_property: {id_property!r} isn't unique, {_WHY_UNIQUE[id_use]}{ending}"

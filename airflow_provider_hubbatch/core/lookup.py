@@ -5,7 +5,6 @@ One batch/read serves both. From it on, a row is addressed by record id, whateve
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -17,7 +16,7 @@ from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, merged
 from airflow_provider_hubbatch.core.values import order_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.model import Input
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 # HubSpot: a contact's further addresses, as "a;b"; they identify it too (docs, Contacts)
 ADDITIONAL_EMAILS = "hs_additional_emails"
-# A reply may lose some results. What so many of them leave out without a word, HubSpot doesn't have.
-_SILENT_REPLIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,17 @@ class Lookup(Protocol):
     def most_inputs(self) -> int:
         """So many inputs fit a request."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a record once found serves all rows that name it alike: not where more than its id is wanted."""
+
+    @property
+    def lags(self) -> bool:
+        """Whether it finds records as they were up to a minute ago."""
+
+    def told(self, identifier: str) -> str:
+        """An id as HubSpot is told it: equal for two that are the same to it."""
+
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
 
@@ -80,6 +88,7 @@ class BatchReadLookup:
     :param reads_values: read what the inputs are about to write, too.
     :param reads_also: further properties to read.
     :param must_find: a record that isn't found is an error, also by record id: the write must not go without it.
+    :param remembers: only the records' ids are wanted: what was found once serves all rows that name it alike.
     """
 
     object_type: str
@@ -88,7 +97,9 @@ class BatchReadLookup:
     reads_values: bool = False
     reads_also: frozenset[str] = frozenset()
     must_find: bool = False
+    remembers: bool = False
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+    lags: ClassVar[bool] = False
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
@@ -219,114 +230,3 @@ def _secondary_names(lookup: BatchReadLookup, record: Record) -> list[str]:
 
 def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else str(value)
-
-
-class LookupBatch:
-    """Some consecutive inputs whose records are being read.
-
-    :param number: how many batches were sent before: what is written after that may be newer than what it reads.
-    """
-
-    __slots__ = ("asked", "found", "inputs", "number", "silent_replies")
-
-    def __init__(self, inputs: Sequence[Input], number: int) -> None:
-        self.inputs = tuple(inputs)
-        self.asked = self.inputs
-        self.number = number
-        self.found: dict[int, Found] = {}
-        self.silent_replies = 0
-
-    @property
-    def repeated(self) -> bool:
-        """Whether the next reply is the last one that these are asked for in."""
-        return self.silent_replies >= _SILENT_REPLIES - 1
-
-    @property
-    def complete(self) -> bool:
-        """Whether every input has its answer."""
-        return len(self.found) == len(self.inputs)
-
-
-class LookupQueue:
-    """Inputs that wait for their record to be read; they come out in the order they came in, whatever HubSpot's."""
-
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
-        self._unread: deque[Input] = deque()
-        self._batches: deque[LookupBatch] = deque()
-
-    def __len__(self) -> int:
-        """How many inputs are in here."""
-        return len(self._unread) + sum(len(batch.inputs) for batch in self._batches)
-
-    @property
-    def unread(self) -> int:
-        """How many inputs no read has been started for."""
-        return len(self._unread)
-
-    @property
-    def oldest(self) -> int | None:
-        """The number of the oldest batch that is under way."""
-        return self._batches[0].number if self._batches else None
-
-    def add(self, item: Input) -> None:
-        """Put an input behind the others."""
-        self._unread.append(item)
-
-    def take(self, number: int) -> LookupBatch:
-        """The next inputs to read.
-
-        :param number: how many batches were taken before, of all queues.
-        """
-        inputs = [self._unread.popleft() for _ in range(min(self.lookup.most_inputs, len(self._unread)))]
-        batch = LookupBatch(inputs, number)
-        self._batches.append(batch)
-        return batch
-
-    def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> list[LookupBatch]:
-        """Take in what a reply says of the inputs that were asked for.
-
-        :returns: what is to be sent: the batch again, for what the reply leaves out without a word; if it goes on doing
-            so, its halves.
-        """
-        silent = []
-        for item, found in zip(batch.asked, answers, strict=True):
-            if found is None:
-                silent.append(item)
-            else:
-                batch.found[item.row] = found
-        if len(silent) > 1 and batch.repeated and len(silent) == len(batch.asked):
-            return self._halves(batch)
-        batch.asked = tuple(silent)
-        batch.silent_replies += 1
-        return [batch] if silent else []
-
-    def refuse(self, batch: LookupBatch, error: ErrorReply, *, split: bool = True) -> list[LookupBatch]:
-        """A read was refused whole: its halves are read instead; for an input alone the refusal is the answer.
-
-        :param split: ``False``: it is the answer for all of them.
-        :returns: what is to be sent.
-        """
-        if len(batch.asked) > 1 and split:
-            return self._halves(batch)
-        for item in batch.asked:
-            batch.found[item.row] = Found(error=error)
-        return []
-
-    def _halves(self, batch: LookupBatch) -> list[LookupBatch]:
-        """What takes a batch's place."""
-        middle = len(batch.inputs) // 2
-        halves = [LookupBatch(part, batch.number) for part in (batch.inputs[:middle], batch.inputs[middle:])]
-        index = self._batches.index(batch)
-        self._batches.rotate(-index)
-        self._batches.popleft()
-        self._batches.extendleft(reversed(halves))
-        self._batches.rotate(index)
-        return halves
-
-    def ready(self) -> Iterator[tuple[Input, Found, LookupBatch]]:
-        """The inputs whose answer is there, as far as no earlier one waits."""
-        while self._batches and self._batches[0].complete:
-            batch = self._batches.popleft()
-            for item in batch.inputs:
-                yield item, batch.found[item.row], batch

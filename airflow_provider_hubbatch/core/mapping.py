@@ -176,7 +176,9 @@ class RowMapping:
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         expected = self._expected(chunk)
         refused = _refused(chunk, [identifiers, *cells, *expected.values()])
-        if any(one.category == OWNERS_UNREAD for reasons in refused.values() for one in reasons):
+        if self._owners is None and any(
+            one.category == OWNERS_UNREAD for reasons in refused.values() for one in reasons
+        ):
             raise OwnersWantedError(self._owner_properties(name for _, name in pairs))
         columns = [(column, name, converted) for (column, name), converted in zip(pairs, cells, strict=True)]
         gaps = [column for column in columns if None in column[2]]
@@ -211,7 +213,8 @@ class RowMapping:
 
     def _owner_properties(self, names: Iterable[str]) -> list[str]:
         """Those of these properties, and of the expected ones, that hold owners."""
-        known = {name: self.definition(name) for name in (*names, *self.spec.must_match.values())}
+        key = self.spec.id_property or ""
+        known = {name: self.definition(name) for name in (key, *names, *self.spec.must_match.values())}
         return [name for name, one in known.items() if one is not None and one.holds_owners]
 
     def _identifiers(self, given: Sequence[Any]) -> list[str | Invalid]:
@@ -222,6 +225,7 @@ class RowMapping:
             id_property=self.spec.id_property,
             definition=self.definition(self.spec.id_property or ""),
             object_type=self._properties.object_type,
+            owners=self._owners,
         )
 
     def _converter(self, column: Any, name: Any) -> Converter:

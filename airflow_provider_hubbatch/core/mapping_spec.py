@@ -22,7 +22,7 @@ class MappingSpec:
     """The settings that say what a row's columns are.
 
     :param id_column: the column that names the record.
-    :param id_property: the unique property that it holds; ``None``: record ids.
+    :param id_property: the property that it holds; ``None``: record ids.
     :param properties: column -> property; ``None``: every column but ``id_column``, by its own name. ``id_column``
         is never written to ``id_property``: its record has this value.
     :param null_values: ``skip`` or ``clear``.

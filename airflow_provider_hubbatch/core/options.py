@@ -92,7 +92,7 @@ class UpdateOptions(SyncOptions):
     """How rows become updates.
 
     :param id_column: the column that names the record.
-    :param id_property: ``None``: it holds record ids; else the unique property whose value it holds.
+    :param id_property: ``None``: it holds record ids; else the property whose value it holds.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the

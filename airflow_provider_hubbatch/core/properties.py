@@ -156,7 +156,9 @@ class KnownProperties:
             yield f"id_property: {self.unknown(name)}"
         elif not names_records(definition, self.object_type):
             others = keys_of(self.definitions.values(), self.object_type)
-            yield refusal_of_property(name, self._id_use, others[:NAMES_QUOTED])
+            refusal = refusal_of_property(name, self._id_use, others[:NAMES_QUOTED])
+            if refusal is not None:
+                yield refusal
 
 
 def _why_not_writable(definition: PropertyDefinition) -> str | None:

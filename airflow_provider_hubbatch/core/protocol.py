@@ -170,6 +170,11 @@ def batch_path(object_type: str, verb: str, api_version: str) -> str:
     return f"/crm/objects/{api_version}/{quote(object_type, safe='')}/batch/{verb}"
 
 
+def search_path(object_type: str, api_version: str) -> str:
+    """The path of searching records."""
+    return f"/crm/objects/{api_version}/{quote(object_type, safe='')}/search"
+
+
 def properties_path(object_type: str, api_version: str) -> str:
     """The path of an object type's property definitions."""
     return f"/crm/properties/{api_version}/{quote(object_type, safe='')}"

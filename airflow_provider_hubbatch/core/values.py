@@ -91,17 +91,19 @@ def convert_ids(
     id_property: str | None = None,
     definition: PropertyDefinition | None = None,
     object_type: str = "",
+    owners: Owners | None = None,
 ) -> list[str | Invalid]:
     """The ids of a column's rows, as HubSpot is told them.
 
     :param column: the id column; ``MISSING`` where a row has no such key.
-    :param id_property: the unique property that the column holds; without one (or ``hs_object_id``), record ids.
+    :param id_property: the property that the column holds; without one (or ``hs_object_id``), record ids.
     :param definition: HubSpot's definition of that property, where it is known.
     :param object_type: as in the path; a contact's ``email`` must be an address.
+    :param owners: as for :func:`compile_converter`.
     :returns: one text a row, never empty, or an :class:`Invalid` of the category ``MISSING_ID`` or ``INVALID_ID``.
     """
     names_record = id_property in {None, RECORD_ID_PROPERTY}
-    rule = _record_id_rule() if names_record else _unique_rule(str(id_property), definition, object_type)
+    rule = _record_id_rule() if names_record else _key_rule(str(id_property), definition, object_type, owners)
     return [value or _missing_id(id_property) for value in rule.column(column)]
 
 
@@ -117,10 +119,11 @@ def _record_id_rule() -> Rule:
     return Rule("the id", "INVALID_ID", "a record id: a whole number above 0", by_type)
 
 
-def _unique_rule(id_property: str, definition: PropertyDefinition | None, object_type: str) -> Rule:
+def _key_rule(id_property: str, definition: PropertyDefinition | None, object_type: str, owners: Owners | None) -> Rule:
     if id_property == "email" and is_contacts(object_type) and definition is None:
         definition = PropertyDefinition(name="email", type="string")
-    rule = rule_for(definition, f"the id, a value of {id_property!r},", "", object_type=object_type, strip=True)
+    subject = f"the id, a value of {id_property!r},"
+    rule = rule_for(definition, subject, "", object_type=object_type, strip=True, owners=owners)
     by_type = {kind: convert for kind, convert in rule.by_type.items() if kind not in _ID_NOT_OF}
     return replace(rule, category="INVALID_ID", by_type=by_type)
 

@@ -18,7 +18,7 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
     XComs.
 
     :param id_column: the column that names the record. Templated.
-    :param id_property: ``None``: ``id_column`` holds record ids; else the unique property whose value it holds.
+    :param id_property: ``None``: ``id_column`` holds record ids; else the property whose value it holds.
         Templated.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
         Templated.

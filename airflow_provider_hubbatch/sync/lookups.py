@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_hubbatch.core.explain import fatal_error
-from airflow_provider_hubbatch.core.lookup import LookupQueue
+from airflow_provider_hubbatch.core.lookup_queue import LookupQueue
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.record_check import RECORD_MISMATCH, MismatchGuard
 from airflow_provider_hubbatch.core.values import order_key
+from airflow_provider_hubbatch.core.verbs.verb import LookUp
 from airflow_provider_hubbatch.core.verdicts import Refused
 from airflow_provider_hubbatch.exceptions import SettingsError
 
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_hubbatch.client.dispatcher import Done
-    from airflow_provider_hubbatch.core.lookup import Found, Lookup, LookupBatch
+    from airflow_provider_hubbatch.core.lookup import Found, Lookup
+    from airflow_provider_hubbatch.core.lookup_queue import LookupBatch
     from airflow_provider_hubbatch.core.model import Input
     from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.verbs.verb import Step, Verb
     from airflow_provider_hubbatch.core.verdicts import Final
     from airflow_provider_hubbatch.sync.outbox import Outbox
     from airflow_provider_hubbatch.sync.refusals import Refusals
+
+log = logging.getLogger(__name__)
 
 
 class Lookups:
@@ -61,20 +66,22 @@ class Lookups:
         """Look an input up, after the others."""
         queue = self._queues.get(lookup)
         if queue is None:
+            self._say_once(lookup)
             queue = self._queues[lookup] = LookupQueue(lookup)
-        queue.add(item)
+        if queue.add(item):
+            self._go_on(queue)
 
     def has_batch(self, *, partial: bool) -> bool:
         """Whether there are enough inputs for a request.
 
         :param partial: fewer than fit one are enough: no input can join them any more.
         """
-        return any(queue.unread >= (1 if partial else lookup.most_inputs) for lookup, queue in self._queues.items())
+        return any(queue.unasked >= (1 if partial else lookup.most_inputs) for lookup, queue in self._queues.items())
 
     def next_batch(self) -> LookupJob | None:
         """The next inputs to look up, of the queue that has most."""
-        queue = max(self._queues.values(), key=lambda one: one.unread, default=None)
-        if queue is None or not queue.unread:
+        queue = max(self._queues.values(), key=lambda one: one.unasked, default=None)
+        if queue is None or not queue.unasked:
             return None
         job = LookupJob(self, queue, queue.take(self._sent))
         self._sent += 1
@@ -87,6 +94,11 @@ class Lookups:
 
     def take_answered(self, queue: LookupQueue) -> None:
         """Go on with the inputs whose record is known, as far as no earlier one waits."""
+        self._go_on(queue)
+        oldest = min((one.oldest for one in self._queues.values() if one.oldest is not None), default=self._sent)
+        self._written = {key: sent for key, sent in self._written.items() if sent > oldest}
+
+    def _go_on(self, queue: LookupQueue) -> None:
         for item, found, batch in queue.ready():
             key = order_key(found.record.id) if found.record is not None else item.key
             if self._is_open(key) or self._written.get(key, 0) > batch.number:
@@ -94,11 +106,15 @@ class Lookups:
             step = self._verb.after_lookup(item, found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
-            if item.must_match is not None and found.record is not None:
+            if item.must_match is not None and found.record is not None and not isinstance(step, LookUp):
                 self._note_comparison(step)
             self._take(item, step)
-        oldest = min((one.oldest for one in self._queues.values() if one.oldest is not None), default=self._sent)
-        self._written = {key: sent for key, sent in self._written.items() if sent > oldest}
+
+    def _say_once(self, lookup: Lookup) -> None:
+        if lookup.lags and not any(one.lags for one in self._queues):
+            log.info(
+                "Records are found by HubSpot's search, which may not know yet what was written in the last minute"
+            )
 
     def _note_comparison(self, step: Step) -> None:
         """A row was compared with its record: rows that name the wrong ones end the sync."""

@@ -166,20 +166,23 @@ class TestCompile:
             assert row.properties == {"Firstname": "a", "createdate": "1", "score": "many"}
 
     @pytest.mark.parametrize("preflight", [True, False])
-    def test_compile_refuses_an_id_property_that_is_not_unique(self, preflight: bool) -> None:
-        """An id property must be unique; the error says so, and which ones are."""
-        message = problems(["id", "score"], id_property="phone", preflight=preflight)
-        assert "'phone' isn't unique" in message
-        assert "customer_number" in message
+    def test_compile_takes_any_property_as_the_name_of_a_record_that_is_there(self, preflight: bool) -> None:
+        """Unique or not; one that doesn't exist is told with the one that was probably meant."""
+        for name in ("phone", "customer_number", "score", "plan"):
+            mapping_of(["id", "city"], id_property=name, preflight=preflight)
         assert "did you mean 'customer_number'?" in problems(["id", "score"], id_property="customernumber")
 
-    def test_compile_takes_email_as_id_of_contacts_only(self) -> None:
-        """A contact's email names it; another object's doesn't."""
+    @pytest.mark.parametrize("id_use", [IdUse.EITHER, IdUse.NEW])
+    def test_compile_refuses_a_key_of_new_records_that_is_not_unique(self, id_use: IdUse) -> None:
+        """The error says so, and which ones are; a contact's email is, another object's isn't."""
+        message = problems(["id", "score"], id_property="phone", id_use=id_use)
+        assert "'phone' isn't unique" in message
+        assert "customer_number" in message
         definitions = DEFINITIONS | {"email": PropertyDefinition(name="email", type="string")}
         for object_type in ("contacts", "contact", "0-1"):
-            mapping_of(["id", "score"], id_property="email", object_type=object_type)
-        message = problems(["id", "score"], id_property="email", object_type="companies", definitions=definitions)
-        assert "'email' isn't unique" in message
+            mapping_of(["id", "score"], id_property="email", object_type=object_type, id_use=id_use)
+        settings: dict[str, Any] = {"id_property": "email", "definitions": definitions, "id_use": id_use}
+        assert "'email' isn't unique" in problems(["id", "score"], object_type="companies", **settings)
 
     @pytest.mark.parametrize("definitions", [None, {}, DEFINITIONS])
     @pytest.mark.parametrize("preflight", [True, False])

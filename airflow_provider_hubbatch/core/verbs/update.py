@@ -1,4 +1,4 @@
-"""Update: records that exist get new values, by record id or by a unique property; contacts by email after a lookup.
+"""Update: records that exist get new values, by record id or by a unique property; by any other key after a lookup.
 
 ``POST /crm/objects/{version}/{objectType}/batch/update``. Setting a value twice is harmless, so whatever a reply leaves
 open is read back, and sent once more.
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.echo import not_taken
-from airflow_provider_hubbatch.core.keys import is_by_email
 from airflow_provider_hubbatch.core.lookup import BatchReadLookup, changed_properties, list_changes, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
@@ -24,8 +23,9 @@ from airflow_provider_hubbatch.core.reconcile import (
     reconcile_read_back,
 )
 from airflow_provider_hubbatch.core.record_check import disagreements, mismatch, properties_to_read
+from airflow_provider_hubbatch.core.search_lookup import lookup_for
 from airflow_provider_hubbatch.core.values import equal_values
-from airflow_provider_hubbatch.core.verbs.verb import Reading, Said, Settling, Verb, Write
+from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.batch_reply import BatchReply, Record
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
-    from airflow_provider_hubbatch.core.lookup import Found
+    from airflow_provider_hubbatch.core.lookup import Found, Lookup
     from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
@@ -131,6 +131,7 @@ class Update(Verb):
 
     :param skip_unchanged: leave out what HubSpot has already, as the lookup tells.
     :param shows_changes: tell what would be changed, as far as the lookup tells.
+    :param reading: reads what records have, by record id, where the lookup that finds them may be behind.
     """
 
     name: ClassVar[str] = "update"
@@ -140,6 +141,7 @@ class Update(Verb):
     operation: BatchUpdate
     skip_unchanged: bool = False
     shows_changes: bool = False
+    reading: Lookup | None = None
 
     @classmethod
     def for_sync(
@@ -153,16 +155,24 @@ class Update(Verb):
     ) -> Update:
         """The verb as a sync's options want it."""
         compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
-        lookup = None
-        if compares or options.must_match or is_by_email(id_property, object_type):
-            lookup = BatchReadLookup(
+        lookup = lookup_for(
+            object_type=object_type,
+            api_version=api_version,
+            id_property=id_property,
+            definition=definitions.get(id_property or ""),
+        )
+        lags = lookup is not None and lookup.lags
+        reading = None
+        if compares or options.must_match:
+            reading = BatchReadLookup(
                 object_type=object_type,
                 api_version=api_version,
-                id_property=id_property,
+                id_property=None if lags else id_property,
                 reads_values=compares,
                 reads_also=properties_to_read((options.must_match or {}).values(), object_type),
                 must_find=bool(options.must_match),
             )
+            lookup, reading = (lookup, reading) if lags else (reading, None)
         operation = BatchUpdate(
             object_type=object_type,
             api_version=api_version,
@@ -178,12 +188,15 @@ class Update(Verb):
             missing_ok=options.missing_ok,
             skip_unchanged=compares,
             shows_changes=compares and options.validate_only,
+            reading=reading,
         )
 
     def after_lookup(self, item: Input, found: Found) -> Step:
         """A record that is there is written by its record id; of one that isn't, by record id, the update tells."""
         if found.record is None:
             return Write(self.operation, item) if found.error is None else self.after_refusal(item, found.error)
+        if self.reading is not None and item.record is None:
+            return LookUp(self.reading, resolved(item, found.record, item.properties))
         names = disagreements(item.must_match or {}, found.record, self.operation.definitions)
         if names:
             return self.after_refusal(item._replace(record=found.record), mismatch(names, found.record))
