@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_hubbatch.exceptions import MissingScopesError
+from airflow_provider_hubbatch.exceptions import MissingScopesError, SettingsError
 from airflow_provider_hubbatch.hooks import HubSpotHook
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from airflow_provider_hubbatch.sandbox.tokens import DEFAULT_TOKEN
@@ -146,6 +146,19 @@ def test_values_are_cleared_and_records_compared(hubspot: HubSpotSandbox) -> Non
     report = sync(rows, null_values="clear", max_cleared=1.0, must_match={"who": "name"})
     assert report.summary()["rejected_by_category"] == {"RECORD_MISMATCH": 1}
     assert cities(hubspot) == {"1001": ""}
+
+
+def test_each_row_is_compared_once(hubspot: HubSpotSandbox) -> None:
+    """Ten that disagree among the first hundred rows end the sync before anything is written, wherever they are."""
+    for number in range(1, 100):
+        hubspot.set_value("companies", str(1_000 + number), "name", f"C {number}")
+    numbers = [number for number in range(1, 100) if number not in SHARED]
+    wrong = numbers[-10:]
+    rows = [
+        {**row, "who": f"C {n if n not in wrong else 0}"} for n, row in zip(numbers, rows_of(*numbers), strict=True)
+    ]
+    with pytest.raises(SettingsError, match="10 of the first 95 rows"):
+        sync(rows, must_match={"who": "name"})
 
 
 def test_a_key_may_change(hubspot: HubSpotSandbox) -> None:

@@ -183,7 +183,8 @@ def lookup_for(
 
     :param id_property: what the rows' ids are values of; ``None``: record ids.
     :param definition: HubSpot's of that property, where it is known.
-    :param by_record_id: the verb takes nothing but record ids: unique properties are looked up, too.
+    :param by_record_id: the verb takes record ids and nothing else: unique properties are looked up, too, and what was
+        found serves all rows that name it alike.
     :returns: ``None``: none.
     """
     kind = kind_of_key(id_property, object_type, definition)
@@ -192,5 +193,7 @@ def lookup_for(
             object_type=object_type, api_version=api_version, id_property=str(id_property), definition=definition
         )
     if kind is KeyKind.EMAIL or (by_record_id and kind is KeyKind.UNIQUE):
-        return BatchReadLookup(object_type=object_type, api_version=api_version, id_property=id_property)
+        return BatchReadLookup(
+            object_type=object_type, api_version=api_version, id_property=id_property, remembers=by_record_id
+        )
     return None

@@ -74,6 +74,8 @@ def _rejected(truth: Truth, number: int, row: MadeRow) -> str | None:
         return None
     if truth.verb == "create":
         return _rightly_conflicts(truth, number, row)
+    if (row.name in truth.ambiguous) != (truth.outcomes[number].get("category") == "AMBIGUOUS_ID"):
+        return f"several records have its name: {row.name in truth.ambiguous}"
     if truth.verb != "upsert" and (truth.record_of(row) is None or _denied(truth, number)):
         return None
     if truth.verb == "archive" and _archived_before(truth, number):
@@ -93,12 +95,7 @@ def _rightly_conflicts(truth: Truth, number: int, row: MadeRow) -> str | None:
 
 def _denied(truth: Truth, number: int) -> bool:
     """Whether HubSpot, asked twice and more, left this row's record out as if there were none."""
-    name = str(truth.rows[number].name).casefold()
-    denials = [
-        request.fault in ("empty_results", "result_left_out")
-        for request in truth.reads
-        if any(name == str(one["id"]).casefold() for one in request.json["inputs"])
-    ]
+    denials = [request.fault in ("empty_results", "result_left_out") for request in truth.reads_of(number)]
     return denials.count(True) > 1
 
 
@@ -114,6 +111,8 @@ def _missing(truth: Truth, number: int, row: MadeRow) -> str | None:
         return "can't be"
     if not truth.options.get("missing_ok"):
         return "missing_ok is off"
+    if row.name in truth.ambiguous:
+        return "several records have its name"
     if record is None or _denied(truth, number):
         return None
     if truth.verb == "archive" and _archived_before(truth, number):
@@ -153,7 +152,7 @@ def _unknown(truth: Truth, number: int, row: MadeRow) -> str | None:
 
 def reads_failed(one: Try) -> bool:
     """Whether what was to be read met a fault."""
-    return any(request.path.endswith("/batch/read") and request.fault for request in one.requests)
+    return any(request.path.endswith(("/batch/read", "/search")) and request.fault for request in one.requests)
 
 
 def _not_sent(truth: Truth, number: int, row: MadeRow) -> str | None:

@@ -98,6 +98,8 @@ def _input_lies(truth: Truth, item: dict[str, Any], number: int) -> Iterator[str
         yield f"row {number} was sent with {extra}, and has {row.wants}"
     if "id" in item and item.get("idProperty") is None and record is not None and item["id"] != record:
         yield f"row {number} names record {record}, and was sent to {item['id']}"
+    if record is None and truth.is_searched:
+        yield f"row {number} names no record, or several, and was sent to {item.get('id')}"
     if item.get("idProperty") is not None and item["id"] != row.name:
         yield f"row {number} names {row.name}, and was sent to {item['id']}"
     if row.unsendable(preflight=truth.options["preflight"]):
@@ -133,7 +135,9 @@ def _repeats(truth: Truth) -> Iterator[str]:
                 yield from _created_blindly(truth, number, before[1], after[1])
         if row.faults or truth.record_of(row) is None or truth.verb == "archive":
             continue
-        if truth.seen.trouble.id_property in (None, "email"):  # else results need not say whose they are
+        if (
+            truth.seen.trouble.id_property in (None, "email") or truth.is_searched
+        ):  # else results need not say whose they are
             yield from _sent_needlessly(number, sendings)
 
 

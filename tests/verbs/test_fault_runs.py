@@ -10,7 +10,7 @@ import pytest
 
 from tests.verbs.fault_runs import check, command, run
 from tests.verbs.oracle import lies
-from tests.verbs.trouble import draw
+from tests.verbs.trouble import SEARCHED, draw
 from tests.verbs.verbs import VERBS
 
 if TYPE_CHECKING:
@@ -36,15 +36,28 @@ def test_whatever_happens_every_row_is_told_the_truth(verb: str, seed: int, tmp_
 # --- the oracle notices -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """A run of 400 rows in which nothing went wrong but the rows."""
+def _run_of_400(id_property: str | None, folder: Path) -> Seen:
     trouble = next(
         replace(trouble, faults=[], endings=[])
         for trouble in (draw(seed, "update") for seed in range(1_000))
-        if len(trouble.rows) == 400 and trouble.id_property is None and trouble.options["skip_unchanged"] is None
+        if len(trouble.rows) == 400
+        and trouble.id_property == id_property
+        and trouble.options["skip_unchanged"] is None
+        and not (trouble.options["validate_only"] or trouble.options["missing_ok"])
     )
-    return run(trouble, tmp_path_factory.mktemp("seen"))
+    return run(trouble, folder)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """A run of 400 rows in which nothing went wrong but the rows."""
+    return _run_of_400(None, tmp_path_factory.mktemp("seen"))
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """The same, by names that several records have."""
+    return _run_of_400(SEARCHED, tmp_path_factory.mktemp("searched"))
 
 
 def _outcome(seen: Seen, status: str) -> dict[str, Any]:
@@ -116,6 +129,39 @@ def test_the_oracle_notices(seen: Seen, tamper: Callable[[Seen], None]) -> None:
     """What is told or held otherwise than it happened is found."""
     assert lies(seen) == []
     told = deepcopy(seen)
+    tamper(told)
+    assert lies(told)
+
+
+def _ambiguous(seen: Seen) -> dict[str, Any]:
+    return next(one for one in seen.results if one.get("category") == "AMBIGUOUS_ID")
+
+
+def _call_missing_what_several_have(seen: Seen) -> None:
+    _ambiguous(seen).update(category="OBJECT_NOT_FOUND")
+
+
+def _write_to_one_of_several(seen: Seen) -> None:
+    row = seen.trouble.rows[_ambiguous(seen)["row"]]
+    record = next(
+        name for name, one in seen.before.items() if str(one["properties"].get(SEARCHED)).strip().casefold() == row.name
+    )
+    seen.tries[0].changes.append((record, dict(row.wants)))
+
+
+def _call_ambiguous_what_one_has(seen: Seen) -> None:
+    seen.summary["rejected_by_category"]["AMBIGUOUS_ID"] += 1
+    seen.summary["rejected_by_category"]["OBJECT_NOT_FOUND"] -= 1
+    next(one for one in seen.results if one.get("category") == "OBJECT_NOT_FOUND").update(category="AMBIGUOUS_ID")
+
+
+@pytest.mark.parametrize(
+    "tamper", [_call_missing_what_several_have, _write_to_one_of_several, _call_ambiguous_what_one_has]
+)
+def test_the_oracle_notices_what_several_records_are(searched: Seen, tamper: Callable[[Seen], None]) -> None:
+    """Of a name that several records have, none is written, and the row is told so; of no other name."""
+    assert lies(searched) == []
+    told = deepcopy(searched)
     tamper(told)
     assert lies(told)
 

@@ -73,7 +73,11 @@ BEHAVIOURS: dict[str, tuple[Any, ...]] = {
     "create_conflicts_isolate": (True, False),
     "upsert_conflicts_isolate": (False, True),
     "create_duplicates": ("refused", "later_conflicts"),
+    "search_text": ("lower_case_only", "any_case"),
 }
+
+# A property whose values several records may have, by which records are searched for.
+SEARCHED = "company"
 
 FIRST_ID = 101
 # Whose values no other record may have; no row names it.
@@ -114,6 +118,7 @@ class Trouble:
     api_version: str
     contacts: int
     latency_ms: float
+    search_lag_seconds: float = 0.0
 
     @property
     def merged(self) -> dict[str, str]:
@@ -136,7 +141,9 @@ class Trouble:
         for gone, survivor in self.merged.items():
             sandbox.merge("contacts", gone, survivor)
         for kind, details, probability in self.faults:
-            sandbox.faults.randomly(kind, probability=probability, path="/batch/", **details)
+            for path in ("/batch/", "/search"):
+                sandbox.faults.randomly(kind, probability=probability, path=path, **details)
+        sandbox.switch(search_lag_seconds=self.search_lag_seconds)
         return sandbox
 
     def connection(self, sandbox: HubSpotSandbox) -> str:
@@ -163,9 +170,15 @@ def _contact(number: int) -> dict[str, str]:
         "plan": "free",
         "score": "1",
     }
+    # some have their neighbour's, in another case
+    contact[SEARCHED] = _firm(number - 1).upper() if number % 7 == 3 else f" {_firm(number)}"
     if number % 5 == 0:
         contact["hs_additional_emails"] = f"also.{number}@example.com;third.{number}@example.com"
     return contact
+
+
+def _firm(number: int) -> str:
+    return f"Müller {number:04d} & Co"
 
 
 def _gone(contacts: int) -> range:
@@ -177,7 +190,7 @@ def _merged(contacts: int) -> range:
 
 
 def _update(random: Random) -> Drawn:
-    id_property = random.choice([None, None, "email", "customer_number"])
+    id_property = random.choice([None, None, "email", "customer_number", SEARCHED])
     return id_property, {**_values(random), "missing_ok": random.random() < 0.4}
 
 
@@ -286,6 +299,10 @@ def _contact_keys(contacts: int, id_property: str | None, *, has_new: bool) -> K
             good += ["nobody@example.com", *(f"new.{number}@example.com" for number in new)]
             writings = [str, str.upper, lambda one: f" {one} ", str.title]
             return Keys(good=good, writings=writings, malformed=("no address", "two@", 7))
+        case "company":
+            good = [_firm(number).casefold() for number in numbers] + ["nobody & co"]
+            writings = [str, str.upper, lambda one: f" {one}\t", str.title]
+            return Keys(good=good, writings=writings, malformed=(True, ["Müller"]))
     good = [f"C-{number:04d}" for number in numbers] + ["C-none", *(f"N-{number:04d}" for number in new)]
     return Keys(good=good, writings=[str, lambda one: f"  {one}\t"], malformed=(True, ["C-0001"]))
 
@@ -315,4 +332,5 @@ def _ways(random: Random) -> dict[str, Any]:
         "endings": endings,
         "api_version": random.choice(["2026-03", "2026-03", "2026-09"]),
         "latency_ms": random.choice([0.0, 0.0, 5.0, 20.0]),
+        "search_lag_seconds": random.choice([0.0, 60.0]),
     }

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tests.verbs.dirty_rows import WITNESS
+from tests.verbs.trouble import SEARCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,15 +71,26 @@ class Truth:
     """What the rows of a run mean, and what HubSpot did about them.
 
     :param ids: every name that a row may give a record that was there before -> its record id.
+    :param ambiguous: names that several records have: they name none.
     """
 
     seen: Seen
     ids: dict[str, str] = field(default_factory=dict)
+    ambiguous: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for record_id, record in self.seen.before.items():
             for name in _names(record_id, record["properties"], self.seen.trouble.id_property):
+                if name in self.ids and self.is_searched:
+                    self.ambiguous.add(name)
                 self.ids[name] = record_id
+        for name in self.ambiguous:
+            del self.ids[name]
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether records are named by a property that several may have the same value of."""
+        return self.seen.trouble.id_property == SEARCHED
 
     @property
     def verb(self) -> str:
@@ -177,6 +189,28 @@ class Truth:
         return [one for a_try in self.seen.tries for one in a_try.requests if one.path.endswith("/batch/read")]
 
     @cached_property
+    def searches(self) -> list[RecordedRequest]:
+        """The requests that search for records."""
+        return [one for a_try in self.seen.tries for one in a_try.requests if one.path.endswith("/search")]
+
+    def reads_of(self, number: int) -> list[RecordedRequest]:
+        """Those that read a row's record, by its name or its id."""
+        row = self.rows[number]
+        names = {str(name).casefold() for name in (row.name, self.record_of(row)) if name is not None}
+        return [
+            one for one in self.reads if not names.isdisjoint(str(item["id"]).casefold() for item in one.json["inputs"])
+        ]
+
+    def searches_for(self, number: int) -> list[RecordedRequest]:
+        """Those that search for a row's record."""
+        name = self.rows[number].name
+        return [
+            one
+            for one in self.searches
+            if name in {str(value).casefold() for value in one.json["filterGroups"][0]["filters"][0]["values"]}
+        ]
+
+    @cached_property
     def changes(self) -> list[tuple[str, dict[str, str]]]:
         """Every change of a record, in order."""
         return [change for one in self.seen.tries for change in one.changes]
@@ -194,9 +228,8 @@ class Truth:
 
     def excused(self, number: int) -> bool:
         """Whether HubSpot refused this row by a fault: alone in a refused request, or failing while others didn't."""
-        name = str(self.rows[number].name).casefold()
-        reads = [one for one in self.reads if any(str(item["id"]).casefold() == name for item in one.json["inputs"])]
-        carriers = [*reads, *(request for _, request in self.sendings(number))]
+        carriers = [request for _, request in self.sendings(number)]
+        carriers += [*self.reads_of(number), *self.searches_for(number)]
         return any(request.fault == "status" and (request.status or 0) >= 400 for request in carriers)
 
     def witnessed(self, number: int) -> bool:
@@ -227,5 +260,7 @@ def _names(record_id: str, properties: dict[str, Any], id_property: str | None) 
     elif id_property == "email":
         yield from (properties.get("hs_additional_emails") or "").split(";")
         yield properties.get("email") or ""
+    elif id_property == SEARCHED:
+        yield (properties.get(id_property) or "").strip().casefold()
     else:
         yield properties.get(id_property) or ""
