@@ -14,7 +14,7 @@ from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.error_reply import parse_error
-from airflow_provider_hubbatch.core.options import UpdateOptions
+from airflow_provider_hubbatch.core.options import ArchiveOptions, CreateOptions, UpdateOptions, UpsertOptions
 from airflow_provider_hubbatch.exceptions import HubSpotError, RequestRefusedError
 from airflow_provider_hubbatch.sync.sync import Sync
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_provider_hubbatch.core.model import RowOutcome
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
 
@@ -31,6 +32,8 @@ class HubSpotHook(HttpHook):
 
     Everything that one hook does shares its token, its pacing and its retries; several threads may use it at once. The
     connection is read once, when it is first needed.
+
+    Many methods: each of HubSpot's batch endpoints has two, its report and its stream of outcomes.
 
     :param hubspot_conn_id: the connection.
     """
@@ -184,7 +187,40 @@ class HubSpotHook(HttpHook):
         """As :meth:`batch_update`, but gives the outcomes as they come, in no order, at constant memory."""
         yield from self.start_sync(object_type, rows, UpdateOptions(**options))
 
-    def start_sync(self, object_type: str, rows: Any, options: UpdateOptions, **run: Any) -> Sync:
+    def batch_upsert(self, object_type: str, rows: Any, **options: Any) -> SyncReport:
+        """Create the records of rows that HubSpot doesn't have, update the others; otherwise as :meth:`batch_update`.
+
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.UpsertOptions`.
+        """
+        return self.start_sync(object_type, rows, UpsertOptions(**options)).finish()
+
+    def iter_batch_upsert(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
+        """As :meth:`batch_upsert`, but gives the outcomes as they come, in no order, at constant memory."""
+        yield from self.start_sync(object_type, rows, UpsertOptions(**options))
+
+    def batch_create(self, object_type: str, rows: Any, **options: Any) -> SyncReport:
+        """Create a record for every row; otherwise as :meth:`batch_update`.
+
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.CreateOptions`.
+        """
+        return self.start_sync(object_type, rows, CreateOptions(**options)).finish()
+
+    def iter_batch_create(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
+        """As :meth:`batch_create`, but gives the outcomes as they come, in no order, at constant memory."""
+        yield from self.start_sync(object_type, rows, CreateOptions(**options))
+
+    def batch_archive(self, object_type: str, rows: Any, **options: Any) -> SyncReport:
+        """Archive the records of rows, which can be restored within 90 days; otherwise as :meth:`batch_update`.
+
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.options.ArchiveOptions`.
+        """
+        return self.start_sync(object_type, rows, ArchiveOptions(**options)).finish()
+
+    def iter_batch_archive(self, object_type: str, rows: Any, **options: Any) -> Iterator[RowOutcome]:
+        """As :meth:`batch_archive`, but gives the outcomes as they come, in no order, at constant memory."""
+        yield from self.start_sync(object_type, rows, ArchiveOptions(**options))
+
+    def start_sync(self, object_type: str, rows: Any, options: RecordOptions, **run: Any) -> Sync:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
         :param options: they say which verb.

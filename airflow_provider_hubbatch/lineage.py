@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import Asset, Stats, get_hook_lineage_c
 
 from airflow_provider_hubbatch.assets import SCHEME
 from airflow_provider_hubbatch.core.model import Status
+from airflow_provider_hubbatch.core.sync_report import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
 METRICS = {
-    **{f"hubspot_batch_update.rows.{status.value}": f"rows that ended as `{status.value}`" for status in Status},
-    "hubspot_batch_update.requests": "requests sent, retries among them",
-    "hubspot_batch_update.retries": "requests sent again after a failure",
-    "hubspot_batch_update.rate_limited": "replies 429",
-    "hubspot_batch_update.duration": "how long the sync took, in milliseconds",
+    **{f"rows.{status.value}": f"rows that ended as `{status.value}`" for status in Status},
+    "requests": "requests sent, retries among them",
+    "retries": "requests sent again after a failure",
+    "rate_limited": "replies 429",
+    "duration": "how long the sync took, in milliseconds",
 }
-"""The metrics and what they count; all tagged with ``object_type``."""
+"""The metrics of every verb and what they count; all tagged with ``object_type``."""
+
+
+def metric(verb: str, name: str) -> str:
+    """A metric's full name: ``hubspot_batch_update.rows.updated``."""
+    return f"hubspot_batch_{verb}.{name}"
 
 
 def emit_metrics(report: SyncReport, earlier: SyncReport) -> None:
@@ -35,10 +41,10 @@ def emit_metrics(report: SyncReport, earlier: SyncReport) -> None:
         rows = report.counts[status] - earlier.counts[status]
         if rows > 0:
             # the outcome is in the name: plain StatsD has no tags
-            Stats.incr(f"hubspot_batch_update.rows.{status.value}", rows, tags=tags)
+            Stats.incr(metric(report.verb, f"rows.{status.value}"), rows, tags=tags)
     for name in ("requests", "retries", "rate_limited"):
-        Stats.incr(f"hubspot_batch_update.{name}", getattr(report, name) - getattr(earlier, name), tags=tags)
-    Stats.timing("hubspot_batch_update.duration", (report.seconds - earlier.seconds) * 1000, tags=tags)
+        Stats.incr(metric(report.verb, name), getattr(report, name) - getattr(earlier, name), tags=tags)
+    Stats.timing(metric(report.verb, "duration"), (report.seconds - earlier.seconds) * 1000, tags=tags)
 
 
 def describe_asset_events(outlets: Iterable[Any], events: Any, report: SyncReport) -> None:
@@ -89,10 +95,14 @@ def openlineage(
         namespace=f"{SCHEME}://{account.get('portalId', 'unknown')}",
         name=report.object_type,
         facets=facets,
-        outputFacets={"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=report.counts[Status.UPDATED])},
+        outputFacets={
+            "outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=sum(report.counts[one] for one in WRITTEN))
+        },
     )
     return OperatorLineage(
-        inputs=inputs, outputs=[output], run_facets={"hubspot_batchUpdate": _run_facet(report, properties)}
+        inputs=inputs,
+        outputs=[output],
+        run_facets={f"hubspot_batch{report.verb.title()}": _run_facet(report, properties)},
     )
 
 

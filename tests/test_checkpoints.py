@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.sync_report import SyncReport
-from airflow_provider_hubbatch.sync.resume import KEY, SAVE_EVERY_SECONDS, Checkpoints
+from airflow_provider_hubbatch.sync.resume import SAVE_EVERY_SECONDS, Checkpoints, key_of
 from airflow_provider_hubbatch.sync.tries import TaskTry
 from tests.resume.resuming import DictStore
 
@@ -117,7 +117,7 @@ def test_a_checkpoint_of_another_sync_is_dropped(
 def test_a_damaged_checkpoint_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     """Whatever it is, it is no reason to fail."""
     store = DictStore()
-    store.set(KEY, {"version": 0})
+    store.set(key_of("update"), {"version": 0})
     assert Checkpoints(TaskTry(), store).load("settings", "portal 1") is None
     assert "Starting over: the checkpoint of an earlier try can't be used, it is of another version" in caplog.text
     assert store.texts == {}

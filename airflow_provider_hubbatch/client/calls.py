@@ -10,7 +10,8 @@ from airflow_provider_hubbatch.core.explain import fatal_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_hubbatch.client.dispatcher import Dispatcher, Done
+    from airflow_provider_hubbatch.client.dispatcher import Dispatcher
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.core.protocol import Reply, Request
 
 

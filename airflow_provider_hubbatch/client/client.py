@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,7 @@ from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_u
 from airflow_provider_hubbatch.core.explain import unknown_object_type
 from airflow_provider_hubbatch.core.rate_limit import Cap
 from airflow_provider_hubbatch.core.redact import Redactor
+from airflow_provider_hubbatch.core.server_clock import ServerClock
 from airflow_provider_hubbatch.exceptions import (
     AuthenticationError,
     DailyQuotaError,
@@ -38,7 +40,8 @@ from airflow_provider_hubbatch.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_hubbatch.client.dispatcher import Done, Transport
+    from airflow_provider_hubbatch.client.dispatcher import Transport
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.client.settings import ConnectionSettings
     from airflow_provider_hubbatch.client.tokens import Token
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
@@ -84,7 +87,8 @@ class HubSpotClient:
         senders: HasChannels | None = None,
     ) -> None:
         self.settings = settings
-        self.pace = Pace(settings.requests_per_10_seconds)
+        clock = ServerClock(time.time() - time.monotonic())
+        self.pace = Pace(settings.requests_per_10_seconds, clock=clock)
         self._policy = policy
         self._mask = mask
         self._masked: set[str] = set()

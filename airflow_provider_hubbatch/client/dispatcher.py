@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_hubbatch.client.done import Done
 from airflow_provider_hubbatch.core import protocol, verdicts
 from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.error_reply import NO_REPLY
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_hubbatch.client.pace import Pace
-    from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.rate_limit import Cap
 
@@ -94,36 +94,6 @@ class _Call:
     ticket: int = 0
     sent_at: float = 0.0
     successes_before: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A request has come to its end, retries included.
-
-    :param purpose: what it was sent for.
-    :param reply: the 2xx reply, or the last one.
-    :param verdict: ``None`` for a 2xx; else why it is over.
-    :param failure: what was wrong, where ``verdict`` is not ``None``.
-    :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
-    :param crash: an exception of the transport's that ends everything.
-    """
-
-    purpose: Any
-    reply: Reply | None
-    verdict: verdicts.Final | None = None
-    failure: verdicts.Failure | None = None
-    maybe_applied: bool = False
-    crash: Exception | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is no 2xx reply to read."""
-        return self.verdict is not None or self.crash is not None
-
-    @property
-    def error(self) -> ErrorReply:
-        """What HubSpot says in a reply that is no 2xx."""
-        return self.failure.error if self.failure else NO_REPLY
 
 
 class Dispatcher:
@@ -334,7 +304,13 @@ class Dispatcher:
         if failure is None:
             self._successes += 1
             self._note_answer(completion.ended_at)
-            return Done(call.purpose, completion.reply)
+            return Done(
+                call.purpose,
+                completion.reply,
+                maybe_applied=call.maybe_applied,
+                sent_at=call.started_at,
+                ended_at=completion.ended_at,
+            )
         if verdicts.may_have_taken_effect(failure):
             call.maybe_applied = True
             self.pace.reached = True  # there was a connection, if no answer
@@ -359,7 +335,15 @@ class Dispatcher:
             decision = replace(decision, connection=self._connection)
         if isinstance(decision, verdicts.Refused):
             self._note_answer(completion.ended_at)
-        return Done(call.purpose, completion.reply, decision, failure, call.maybe_applied)
+        return Done(
+            call.purpose,
+            completion.reply,
+            decision,
+            failure,
+            call.maybe_applied,
+            sent_at=call.started_at,
+            ended_at=completion.ended_at,
+        )
 
     def _note_answer(self, now: float) -> None:
         lasted = self._outage.answered(now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_hubbatch.core.protocol import Window
 from airflow_provider_hubbatch.core.rate_limit import Cap, RateLimiter, RateLimitHeaders
 from airflow_provider_hubbatch.core.search_limit import SearchLimiter
+from airflow_provider_hubbatch.core.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.protocol import Reply
@@ -22,10 +23,12 @@ class Pace:
     What HubSpot's headers say is about the objects' window, so only replies of that are believed.
 
     :param requests_per_10_seconds: at most so many leave in 10 s, unless a sync has a cap of its own.
+    :param clock: HubSpot's, which its replies tell.
     :ivar reached: something has answered, whatever it said, or has taken a request.
     """
 
-    def __init__(self, requests_per_10_seconds: int | None = None) -> None:
+    def __init__(self, requests_per_10_seconds: int | None = None, *, clock: ServerClock | None = None) -> None:
+        self.clock = clock or ServerClock()
         self._lock = threading.Lock()
         self.reached = False
         self._objects = RateLimiter(random.random)
@@ -82,7 +85,9 @@ class Pace:
         """A reply came, whatever its status."""
         headers = RateLimitHeaders.parse(reply.headers) if window is Window.OBJECTS else None
         self.reached = True
+        date = reply.header("date")
         with self._lock:
+            self.clock.note_date(date, sent_at=sent_at, received_at=answered_at)
             self._limiters[window].answered(
                 ticket,
                 sent_at=sent_at,

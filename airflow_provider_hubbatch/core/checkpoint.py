@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Raised when a checkpoint of an earlier version can't be read as this one; such a one is ignored.
-VERSION = 5
+VERSION = 6
 
 # Airflow warns above 64 KB; half of it leaves room for its own wrapping, and a write stays quick.
 MAX_BYTES = 32_000
@@ -79,6 +79,9 @@ class Checkpoint:
     :param rejected: outcomes of the first rejected and unknown rows; their ids and source rows are read again.
     :param outcomes: those of every row, as long as there are few; ``None``: too many.
     :param result_parts: result files that are complete: of each try its id, and up to which number.
+    :param began: when the first row was written, by HubSpot's clock (ISO 8601): what is older isn't this sync's.
+        ``None``: none was, or it makes no difference.
+    :param sent_up_to: rows before this one may have been sent since: kept by syncs that send no row twice.
     :param timeline: how it went so far, as :meth:`Timeline.as_json` gives it; ``None``: there was no room for it.
     """
 
@@ -98,6 +101,8 @@ class Checkpoint:
     started_at: str | None = None
     seconds: float = 0.0
     timeline: dict[str, Any] | None = None
+    began: str | None = None
+    sent_up_to: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """For the state store, at most :data:`MAX_BYTES`: where it would be more, messages are shortened first, then
@@ -122,6 +127,8 @@ class Checkpoint:
             "costs": self.costs,
             "started_at": self.started_at,
             "seconds": self.seconds,
+            "began": self.began,
+            "sent_up_to": self.sent_up_to,
             "timeline": None if self.timeline is None else pack(orjson.dumps(self.timeline)),
         }
         for length in _MESSAGE_LENGTHS:
@@ -165,6 +172,8 @@ class Checkpoint:
                 costs={name: stored.counts("costs").get(name, 0) for name in Costs().costs()},
                 started_at=None if data["started_at"] is None else stored.text("started_at"),
                 seconds=stored.seconds("seconds"),
+                began=None if data["began"] is None else stored.text("began"),
+                sent_up_to=stored.count("sent_up_to"),
                 timeline=None if data["timeline"] is None else stored.json("timeline"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -178,6 +187,7 @@ class Checkpoint:
         outcomes = [*self.rejected, *(self.outcomes or ())]
         return (
             self.settled.end <= self.rows_read
+            and self.sent_up_to <= self.rows_read
             and self.counts.total() == len(self.settled)
             and (self.outcomes is None or len(self.outcomes) == len(self.settled))
             and all(outcome.row in self.settled for outcome in outcomes)

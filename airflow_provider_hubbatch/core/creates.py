@@ -39,13 +39,13 @@ def read_creates(
     inputs: Sequence[Input],
     reply: BatchReply,
     *,
-    key_of: Callable[[Record], str | None],
+    key_of: Callable[[Record], str | None] | None,
     equal: Callable[[str, str, str | None], bool],
 ) -> CreateReading:
-    """Tell the results of a create apart: by trace id, by key, else by the properties that they echo.
+    """Tell the results of a create apart: by trace id, by key; where there is none, by the properties that they echo.
 
     :param inputs: what was sent, no key twice.
-    :param key_of: a record's key as :attr:`Input.key` has it; ``None``: it shows none, or the inputs have none.
+    :param key_of: a record's key as :attr:`Input.key` has it, where it shows it; ``None``: the inputs have no key.
     :param equal: whether a property's value as sent equals HubSpot's: ``equal(name, ours, hubspots)``.
     """
     waiting = {item.row: item for item in inputs}
@@ -57,12 +57,13 @@ def read_creates(
         refused += [(item, said) for item, said in named if waiting.pop(item.row, None) is not None]
     created: list[tuple[Input, Record | None]] = []
     left = _take_named(waiting, _each_once(reply), created, key_of)
-    fresh = [record for record in left if not _is_older(record, reply)]
-    fresh = _take_alike(waiting, fresh, created, equal)
-    if waiting and not errors and len(fresh) == len(waiting):
-        # as many as were sent, and nothing else: all are there, whichever is whose
-        created += [(item, None) for item in waiting.values()]
-        waiting.clear()
+    if key_of is None:
+        fresh = [record for record in left if not _is_older(record, reply)]
+        fresh = _take_alike(waiting, fresh, created, equal)
+        if waiting and not errors and len(fresh) == len(waiting):
+            # as many as were sent, and nothing else: all are there, whichever is whose
+            created += [(item, None) for item in waiting.values()]
+            waiting.clear()
     return CreateReading(tuple(created), tuple(refused), tuple(waiting.values()), tuple(errors), tuple(left))
 
 
@@ -80,7 +81,7 @@ def _take_named(
     waiting: dict[int, Input],
     records: Iterable[Record],
     created: list[tuple[Input, Record | None]],
-    key_of: Callable[[Record], str | None],
+    key_of: Callable[[Record], str | None] | None,
 ) -> list[Record]:
     """The inputs whose trace id or key a record shows.
 
@@ -90,7 +91,7 @@ def _take_named(
     by_trace = {item.trace_id: item for item in waiting.values()}
     left = []
     for record in records:
-        key = key_of(record)
+        key = None if key_of is None else key_of(record)
         named = by_trace.get(record.trace_id or "") or (None if key is None else by_key.get(key))
         if named is None:
             left.append(record)

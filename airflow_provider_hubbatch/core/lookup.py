@@ -103,7 +103,8 @@ class BatchReadLookup:
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
-        wanted = {name for item in inputs for name in item.properties} if self.reads_values else set()
+        read_of = inputs if self.reads_values else [item for item in inputs if item.shares_doubt]
+        wanted = {name for item in read_of for name in item.properties}
         wanted |= self.reads_also
         if self.id_property is None and self.must_find:
             wanted.add(MERGED_IDS_PROPERTY)

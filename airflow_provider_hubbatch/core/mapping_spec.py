@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_hubbatch.core.keys import IdUse
+from airflow_provider_hubbatch.core.keys import IdUse, is_record_id, refusal_of_record_ids
 from airflow_provider_hubbatch.core.properties import describe_name, is_name
 from airflow_provider_hubbatch.core.values import NullValues
 from airflow_provider_hubbatch.exceptions import SettingsError
@@ -53,6 +53,14 @@ class MappingSpec:
         return self.properties == {} or (self.id_use is not IdUse.EXISTING and not self.is_keyless)
 
     @property
+    def naming(self) -> str:
+        """What names the records, in words."""
+        if self.is_keyless:
+            return "rows without a key"
+        what = f"the property {self.id_property}" if self.id_property else "the record id"
+        return f"{what} in column {self.id_column!r}"
+
+    @property
     def columns(self) -> list[str] | None:
         """The columns that are read; ``None``: all."""
         named = [] if self.id_column is None else [self.id_column]
@@ -85,7 +93,11 @@ class MappingSpec:
                 problems.append("id_property names a key's property: id_column must say which column holds its values")
         elif not is_name(id_column):
             problems.append(f"id_column must be a column's name, not {describe_name(id_column)}")
-        if id_property is not None and not is_name(id_property):
+        if is_record_id(id_property):
+            refusal = refusal_of_record_ids(id_property, id_use)
+            problems += [] if refusal is None else [refusal]
+            id_property = None
+        elif not is_name(id_property):
             problems.append(f"id_property must be a property's name or None, not {describe_name(id_property)}")
         if null_values not in get_args(NullValues):
             problems.append(f"null_values={null_values!r}: give 'skip' or 'clear'")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.error_reply import ErrorReply
 
 
 class _Missing:
@@ -43,8 +44,12 @@ VALIDATE_ONLY: Final = "VALIDATE_ONLY"
 class Status(StrEnum):
     """What became of one row."""
 
+    CREATED = "created"
+    """HubSpot has made the record for this row."""
     UPDATED = "updated"
     """HubSpot's reply names the record; ``not_taken`` names what it kept another value of."""
+    ARCHIVED = "archived"
+    """HubSpot has moved the record to its recycle bin for this row."""
     UNCHANGED = "unchanged"
     """Nothing to write: HubSpot, or the last sync, has these values already."""
     MISSING = "missing"
@@ -104,6 +109,10 @@ class Input(NamedTuple):
     :param record: the record as HubSpot had it, where it was looked up.
     :param must_match: property name -> what the record must have of it, before anything is written; ``""``: the row
         doesn't say. ``None``: whatever it has.
+    :param in_doubt_since: an earlier request may have had its effect without HubSpot saying so: when the first such one
+        was sent, by HubSpot's clock (ISO 8601; ``""``: nobody knows). ``None``: there was none.
+    :param shares_doubt: a later row of its key is in doubt too: only its values tell whether a record came of it.
+    :param conflict: why HubSpot refused to make a record for it: one is in the way.
     """
 
     row: int
@@ -114,6 +123,9 @@ class Input(NamedTuple):
     source: tuple[Chunk, int] | None = None
     record: Record | None = None
     must_match: Mapping[str, str] | None = None
+    in_doubt_since: str | None = None
+    shares_doubt: bool = False
+    conflict: ErrorReply | None = None
 
     @property
     def trace_id(self) -> str:

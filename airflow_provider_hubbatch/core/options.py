@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY
+from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.sync_report import check_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMPARE_WITH_HUBSPOT = "hubspot"
+SKIP_EXISTING = "skip"
 
 # How a sync goes about its work, and when it is content with it: a retry may have other ones of these.
 _MAKES_NO_DIFFERENCE = frozenset(
     {"min_rows", "max_rejected", "preflight", "max_in_flight", "requests_per_10_seconds", "daily_quota_reserve"}
-    | {"max_cleared"}
+    | {"max_cleared", "max_archived"}
 )
 
 # More threads than this gain nothing: 250 requests per 10 s at HubSpot's slowest keep 64 busy only above 2.5 s each.
@@ -88,31 +89,64 @@ class SyncOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateOptions(SyncOptions):
-    """How rows become updates.
+class RecordOptions(SyncOptions):
+    """What options of verbs for records have, whichever of them a user may set.
 
     :param id_column: the column that names the record.
     :param id_property: ``None``: it holds record ids; else the property whose value it holds.
+    """
+
+    id_use: ClassVar[IdUse] = IdUse.EXISTING
+    """What the ids are, for the verb."""
+
+    id_column: str | None = "id"
+    id_property: str | None = None
+
+    @property
+    def mapping(self) -> MappingSpec:
+        """What the rows' columns are, checked.
+
+        :raises SettingsError: naming each option that is wrong.
+        """
+        raise NotImplementedError
+
+    @property
+    def compares_with(self) -> str | None:
+        """What unchanged rows are told by: ``hubspot``, a path, or nothing."""
+        return None
+
+    @property
+    def most_cleared(self) -> float | None:
+        """``max_cleared``, where the verb has it."""
+        return None
+
+    @property
+    def matched(self) -> Mapping[str, str] | None:
+        """``must_match``, where the verb has it."""
+        return None
+
+    @property
+    def most_rows(self) -> int | None:
+        """More rows than this stop the sync before its first request; ``None``: any number may come."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueOptions(RecordOptions):
+    """What options of verbs that write values to records have.
+
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
         first 1,000.
-    :param must_match: ``{column: property}``: reject a row whose record has another value of the property.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
         leave out the rows that the last sync wrote just so, as the file there tells.
-    :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
     """
 
-    verb: ClassVar[str] = "update"
-
-    id_column: str = "id"
-    id_property: str | None = None
     properties: Sequence[str] | Mapping[str, str] | None = None
     null_values: str = "skip"
     max_cleared: float | None = None
-    must_match: Mapping[str, str] | None = None
     skip_unchanged: str | None = None
-    missing_ok: bool = False
 
     def __post_init__(self) -> None:
         """As the base's.
@@ -126,7 +160,6 @@ class UpdateOptions(SyncOptions):
             )
         self._check_paths("skip_unchanged")
         self._check_skip_unchanged()
-        self._check_flags("missing_ok")
 
     @property
     def mapping(self) -> MappingSpec:
@@ -136,11 +169,22 @@ class UpdateOptions(SyncOptions):
         """
         return MappingSpec.checked(
             id_column=self.id_column,
-            id_property=None if self.id_property == RECORD_ID_PROPERTY else self.id_property,
+            id_property=self.id_property,
             properties=self.properties,
             null_values=self.null_values,
-            must_match=self.must_match,
+            must_match=self.matched,
+            id_use=self.id_use,
         )
+
+    @property
+    def compares_with(self) -> str | None:
+        """``skip_unchanged``."""
+        return self.skip_unchanged
+
+    @property
+    def most_cleared(self) -> float | None:
+        """``max_cleared``."""
+        return self.max_cleared
 
     def _check_skip_unchanged(self) -> None:
         """A word that is no path is a slip of the pen: it would become a file in the working directory."""
@@ -150,6 +194,125 @@ class UpdateOptions(SyncOptions):
         raise SettingsError(
             f"skip_unchanged={value!r}: give {COMPARE_WITH_HUBSPOT!r}, or a file's path, with a slash or a dot"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOptions(ValueOptions):
+    """How rows become updates.
+
+    :param must_match: ``{column: property}``: reject a row whose record has another value of the property.
+    :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
+    """
+
+    verb: ClassVar[str] = "update"
+
+    must_match: Mapping[str, str] | None = None
+    missing_ok: bool = False
+
+    def __post_init__(self) -> None:
+        """As the base's.
+
+        :raises SettingsError: naming the option.
+        """
+        ValueOptions.__post_init__(self)
+        self._check_flags("missing_ok")
+
+    @property
+    def matched(self) -> Mapping[str, str] | None:
+        """``must_match``."""
+        return self.must_match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpsertOptions(ValueOptions):
+    """How rows become upserts."""
+
+    verb: ClassVar[str] = "upsert"
+    id_use: ClassVar[IdUse] = IdUse.EITHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateOptions(RecordOptions):
+    """How rows become new records.
+
+    :param id_column: the column that names the row in its outcome, or that holds its key; ``None``: none does.
+    :param id_property: the unique property whose value the key is, which is written; ``None``: the rows have no key.
+    :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
+    :param existing: what a row is whose record is there already: ``reject``: rejected; ``skip``: unchanged.
+    """
+
+    verb: ClassVar[str] = "create"
+    id_use: ClassVar[IdUse] = IdUse.NEW
+
+    id_column: str | None = None
+    properties: Sequence[str] | Mapping[str, str] | None = None
+    existing: str = "reject"
+
+    def __post_init__(self) -> None:
+        """As the base's.
+
+        :raises SettingsError: naming the option.
+        """
+        SyncOptions.__post_init__(self)
+        if self.existing not in ("reject", SKIP_EXISTING):
+            raise SettingsError(f"existing={self.existing!r}: give 'reject' or {SKIP_EXISTING!r}")
+
+    @property
+    def mapping(self) -> MappingSpec:
+        """What the rows' columns are, checked.
+
+        :raises SettingsError: naming each option that is wrong.
+        """
+        if self.existing == SKIP_EXISTING and self.id_property is None:
+            raise SettingsError(
+                f"existing={SKIP_EXISTING!r} needs a key: without id_property nothing tells whether a record is there"
+            )
+        return MappingSpec.checked(
+            id_column=self.id_column, id_property=self.id_property, properties=self.properties, id_use=self.id_use
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOptions(RecordOptions):
+    """Which records are archived.
+
+    :param missing_ok: a record that isn't there (any more) is counted, not held against the sync.
+    :param max_archived: more rows than this stop the sync before its first request.
+    """
+
+    verb: ClassVar[str] = "archive"
+
+    missing_ok: bool = True
+    max_archived: int | None = None
+
+    def __post_init__(self) -> None:
+        """As the base's.
+
+        :raises SettingsError: naming the option.
+        """
+        SyncOptions.__post_init__(self)
+        self._check_flags("missing_ok")
+        if self.max_archived is not None and not _is_count(self.max_archived, _MOST_ROWS):
+            raise SettingsError(f"max_archived={self.max_archived!r}: give a whole number above 0, or None")
+
+    @property
+    def mapping(self) -> MappingSpec:
+        """What the rows' columns are, checked: their ids only.
+
+        :raises SettingsError: naming each option that is wrong.
+        """
+        return MappingSpec.writes_nothing(id_column=self.id_column, id_property=self.id_property)
+
+    @property
+    def most_rows(self) -> int | None:
+        """``max_archived``."""
+        return self.max_archived
+
+
+OPTIONS: Mapping[str, type[RecordOptions]] = {
+    one.verb: one for one in (UpdateOptions, UpsertOptions, CreateOptions, ArchiveOptions)
+}
+"""By verb."""
 
 
 def checked_requests_per_10_seconds(value: Any, setting: str) -> int | None:

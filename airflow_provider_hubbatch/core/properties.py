@@ -13,7 +13,6 @@ from airflow_provider_hubbatch.core.keys import (
     keys_of,
     names_records,
     refusal_of_property,
-    refusal_of_record_ids,
 )
 from airflow_provider_hubbatch.core.rules import Invalid
 
@@ -144,12 +143,7 @@ class KnownProperties:
 
     def id_problems(self, name: str | None) -> Iterator[str]:
         """Why the id property can't name records."""
-        if is_record_id(name):
-            refusal = refusal_of_record_ids(name, self._id_use)
-            if refusal is not None:
-                yield refusal
-            return
-        if name is None or self.definitions is None:
+        if name is None or is_record_id(name) or self.definitions is None:
             return
         definition = self.get(name)
         if definition is None:

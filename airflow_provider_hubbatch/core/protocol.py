@@ -112,12 +112,14 @@ class BatchRead:
 
     :param properties: the properties wanted.
     :param id_property: what ``ids`` are values of; top-level here, unlike in update.
+    :param archived: read archived records, and no others.
     """
 
     object_type: str
     properties: tuple[str, ...]
     id_property: str | None = None
     api_version: str = DEFAULT_API_VERSION
+    archived: bool = False
 
     def request(self, ids: Iterable[str]) -> Request:
         """The request that reads these ids, at most :data:`MAX_BATCH_INPUTS`."""
@@ -128,7 +130,7 @@ class BatchRead:
         }
         if self.id_property is not None:
             body["idProperty"] = self.id_property
-        path = batch_path(self.object_type, "read", self.api_version)
+        path = batch_path(self.object_type, "read", self.api_version) + ("?archived=true" if self.archived else "")
         return Request("POST", path, encode(body), repeatable=True)
 
 

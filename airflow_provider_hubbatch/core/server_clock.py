@@ -15,38 +15,56 @@ if TYPE_CHECKING:
 
 
 class ServerClock:
-    """HubSpot's clock, as an offset from the client's monotonic one.
+    """HubSpot's clock, as an offset from the client's monotonic one: known between two bounds, which replies narrow.
 
-    The offset is known from below only, since nobody knows how long a reply was on its way: so a moment by HubSpot's
-    clock is never later than it really was.
+    :param own_offset: by which the machine's own clock differs from the monotonic one: believed where it lies between
+        the bounds, for the fraction of a second that a ``Date`` header doesn't tell. ``None``: there is none.
     """
 
-    def __init__(self) -> None:
-        self._offset = -math.inf
+    def __init__(self, own_offset: float | None = None) -> None:
+        self._own = own_offset
+        self._least, self._most = -math.inf, math.inf
+        self._date: str | None = None
 
-    def note_date(self, date: str | None, received_at: float) -> None:
+    def note_date(self, date: str | None, *, sent_at: float, received_at: float) -> None:
         """A reply's ``Date`` header, which has whole seconds.
 
-        :param received_at: seconds on the client's clock.
+        :param sent_at: when the request was sent, on the client's clock; ``received_at``: when its reply was there.
         """
+        if date is None or date == self._date:
+            return  # the first reply of a second tells most
+        self._date = date
         try:
-            self._note(parsedate_to_datetime(date or "").timestamp(), received_at)
+            told = parsedate_to_datetime(date).timestamp()
         except (ValueError, TypeError, OverflowError):
             return
+        self._note(told - received_at, told + 1 - sent_at)
 
-    def note_batch(self, reply: BatchReply, received_at: float) -> None:
+    def note_batch(self, reply: BatchReply, *, sent_at: float, received_at: float) -> None:
         """The times in a batch's reply, which have milliseconds."""
-        for told in (reply.started_at, reply.completed_at):
-            moment = seconds_of(told)
-            if moment is not None:
-                self._note(moment, received_at)
+        started, completed = seconds_of(reply.started_at), seconds_of(reply.completed_at)
+        if started is not None and completed is not None:
+            self._note(completed - received_at, started + 0.001 - sent_at)
 
     def moment(self, at: float) -> str | None:
-        """A moment of the client's clock, by HubSpot's: ISO 8601; ``None``: HubSpot has told no time so far."""
-        return None if self._offset == -math.inf else text_of_seconds(at + self._offset)
+        """A moment of the client's clock, by HubSpot's: ISO 8601; ``None``: HubSpot has told no time so far.
 
-    def _note(self, told: float, received_at: float) -> None:
-        self._offset = max(self._offset, told - received_at)
+        Where it isn't known better, rather too early than too late.
+        """
+        if self._least == -math.inf:
+            return None
+        offset = self._least
+        if self._own is not None and self._least <= self._own <= self._most:
+            offset = self._own
+        return text_of_seconds(at + offset)
+
+    def _note(self, least: float, most: float) -> None:
+        if (
+            least > self._most or most < self._least or least > most
+        ):  # a clock was set, or replies contradict each other
+            self._least, self._most = min(least, most), max(least, most)
+        else:
+            self._least, self._most = max(self._least, least), min(self._most, most)
 
 
 def is_since(moment: str | None, since: str | None) -> bool:

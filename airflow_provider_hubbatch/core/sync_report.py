@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_KEPT_OUTCOMES = 1_000
 
 # What a row has become that HubSpot has written.
-WRITTEN = frozenset({Status.UPDATED})
+WRITTEN = (Status.CREATED, Status.UPDATED, Status.ARCHIVED)
 
 # What a row has become that counts towards max_rejected.
 _FAILED = frozenset({Status.REJECTED, Status.UNKNOWN})
@@ -34,6 +34,7 @@ class SyncReport(Costs):
     """What became of a sync's rows. Made by folding outcomes into it, one by one.
 
     :param object_type: as HubSpot was told.
+    :param verb: of the sync: ``update``, ``upsert``, ...
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
     :param counts: status -> rows.
     :param rejected_by_category: category -> rejected rows.
@@ -48,6 +49,7 @@ class SyncReport(Costs):
     """
 
     object_type: str
+    verb: str = "update"
     max_rejected: float = 0
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
@@ -93,6 +95,7 @@ class SyncReport(Costs):
         """
         listed = len(self.rejected_entries())
         return {
+            "verb": self.verb,
             "object_type": self.object_type,
             "rows": self.rows,
             **{status.value: self.counts[status] for status in Status},
@@ -208,6 +211,7 @@ def combine(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
     started = min((one["started_at"] for one in told if one["started_at"]), default=None)
     completed = max((one["completed_at"] for one in told if one["completed_at"]), default=None)
     combined = {
+        "verb": _in_common(told, "verb"),
         "object_type": _in_common(told, "object_type"),
         **{name: sum(one[name] for one in told) for name in _SUMMED},
         "rejected_by_category": dict(categories.most_common()),

@@ -190,6 +190,8 @@ _MIGRATION = 477
 # ones not to retry), 525 and 526 the certificates between them.
 _PROXY_LOGIN = 407
 _HOPELESS = frozenset({522, 525, 526})
+# Cloudflare again: its origin refuses connections, isn't found, or there is no TLS between them: nothing was handed on.
+_NOT_DELIVERED = frozenset({521, 523, 525, 526})
 
 
 def failure_from_reply(reply: Reply, *, quotable: bool = True) -> Failure:
@@ -261,7 +263,7 @@ def may_have_taken_effect(failure: Failure) -> bool:
     if failure.status is None:
         return failure.kind not in (FailureKind.REFUSED, FailureKind.NO_TOKEN, FailureKind.TLS)
     refused = 300 <= failure.status < 500 and failure.status != _REQUEST_TIMEOUT  # noqa: PLR2004 - HTTP's own
-    return not refused
+    return not (refused or failure.status in _NOT_DELIVERED)
 
 
 def _final(failure: Failure, policy: RetryPolicy) -> Refused | Stop | None:

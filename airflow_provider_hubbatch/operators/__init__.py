@@ -1,5 +1,13 @@
 """The operators that DAG authors import."""
 
+from airflow_provider_hubbatch.operators.archive import HubSpotBatchArchiveOperator
+from airflow_provider_hubbatch.operators.create import HubSpotBatchCreateOperator
 from airflow_provider_hubbatch.operators.update import HubSpotBatchUpdateOperator
+from airflow_provider_hubbatch.operators.upsert import HubSpotBatchUpsertOperator
 
-__all__ = ["HubSpotBatchUpdateOperator"]
+__all__ = [
+    "HubSpotBatchArchiveOperator",
+    "HubSpotBatchCreateOperator",
+    "HubSpotBatchUpdateOperator",
+    "HubSpotBatchUpsertOperator",
+]

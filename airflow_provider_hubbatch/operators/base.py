@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, UpdateOptions
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, RecordOptions
 from airflow_provider_hubbatch.core.sync_report import WRITTEN
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, SyncLink, record_address
@@ -56,7 +56,7 @@ class HubSpotBatchOperator(BaseOperator):
     :raises SettingsError: a parameter that isn't templated has a value that it can't have.
     """
 
-    options_class: ClassVar[type[UpdateOptions]]
+    options_class: ClassVar[type[RecordOptions]]
     """What the verb's options are; each is an attribute of the operator."""
 
     template_fields: Sequence[str] = ("object_type", "rows", "results_path", "hubspot_conn_id")

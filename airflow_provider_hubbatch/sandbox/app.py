@@ -214,7 +214,9 @@ async def _send(request: Request, reply: Reply) -> Response:
     if reply.cut is not None:
         await _cut(request, reply)
     headers = {**reply.headers, "Content-Type": reply.content_type}
-    if reply.drip_seconds:
+    if reply.drip_seconds and not reply.body:
+        await _pause(reply.drip_seconds)
+    elif reply.drip_seconds:
         headers["Content-Length"] = str(len(reply.body))
         return StreamingResponse(_drops(reply), status_code=reply.status, headers=headers)
     response = Response(reply.body, status_code=reply.status, headers=headers)

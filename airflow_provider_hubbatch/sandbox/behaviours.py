@@ -60,7 +60,7 @@ class Behaviours:
     :param conditional_rules: Admins' rules about required properties hold ``from_2026_09`` or ``always``.
     :param malformed_ids: A record id that is no number: ``empty_reply`` (2xx without results, nothing is written) or
         ``row_left_out`` (the other rows are written).
-    :param merged_ids_write: An update of a merged id reaches the surviving record, still without a result.
+    :param merged_ids_write: An update or archive of a merged id reaches the surviving record, still without a result.
     :param mixed_id_properties: Whether one batch may mix different ``idProperty``.
     :param email_identifies_contacts: Update takes ``idProperty: "email"`` for contacts, as the reference page says.
     :param read_only_writes: A read-only property is ``refused`` (400 ``READ_ONLY_VALUE``) or ``ignored``.

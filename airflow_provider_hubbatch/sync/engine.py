@@ -24,7 +24,8 @@ from airflow_provider_hubbatch.sync.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from airflow_provider_hubbatch.client.dispatcher import Dispatcher, Done, Transport
+    from airflow_provider_hubbatch.client.dispatcher import Dispatcher, Transport
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.core.costs import Costs
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.model import Input
@@ -82,6 +83,7 @@ class Engine:
     :param dispatcher: carries the requests.
     :param tick: called about once a second, with the progress, from the thread that runs the sync.
     :param at_end: called when the sync ends early, before what is under way is waited for. It must not raise.
+    :param before_write: called right before rows are sent to be written.
     :param before_rest: called when the sync has ended early, before the rows left are read to be accounted for.
     """
 
@@ -94,6 +96,7 @@ class Engine:
         transport: Transport,
         tick: Callable[[Progress], None] = lambda _: None,
         at_end: Callable[[], None] = lambda: None,
+        before_write: Callable[[Sequence[Input]], None] = lambda _: None,
         before_rest: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
@@ -107,9 +110,19 @@ class Engine:
         self._outbox = outbox = Outbox(dispatcher)
         self._lanes = Lanes()
         refusals = Refusals(plan.verb, outbox, definitions=plan.definitions, costs=dispatcher.costs)
-        self._lookups = Lookups(plan.verb, outbox, refusals, is_open=self._lanes.has, take=self._take)
+        self._lookups = Lookups(
+            plan.verb, outbox, refusals, is_open=self._lanes.has, take=self._take, known=self._known
+        )
         self._writes = Writes(
-            plan.verb, self._lanes, self._ledger, outbox, refusals, take=self._take, note=self._lookups.note_written
+            plan.verb,
+            self._lanes,
+            self._ledger,
+            outbox,
+            refusals,
+            clock=dispatcher.pace.clock,
+            take=self._take,
+            note=self._lookups.note_written,
+            before_write=before_write,
         )
         self._exhausted = False
         # enough to keep every request slot busy while the next rows are prepared, and no more
@@ -202,6 +215,9 @@ class Engine:
                 self._ledger.replace(step.item)
                 self._write(step.operation, step.item)
 
+    def _known(self, item: Input) -> Input:
+        return self._writes.known(item)
+
     def _write(self, operation: Operation, item: Input) -> None:
         if self._plan.validate_only:
             self._writes.settle(item, self._ledger.not_sent(item, self._plan.verb.would_write(item)))
@@ -268,7 +284,7 @@ class Engine:
         elif done.verdict is not None:
             job.failed(done, done.verdict)
         elif done.reply is not None:
-            job.answered(done.reply)
+            job.answered(done.reply, done)
 
     # --- the end -------------------------------------------------------------------------------------------------
 

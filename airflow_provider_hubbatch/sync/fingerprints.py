@@ -135,7 +135,7 @@ class Fingerprints:
         if word is None or outcome.status is Status.NOT_SENT:
             return
         key, fingerprint = word
-        confirmed = outcome.status in (Status.UPDATED, Status.UNCHANGED) and not outcome.not_taken
+        confirmed = outcome.status in (Status.CREATED, Status.UPDATED, Status.UNCHANGED) and not outcome.not_taken
         record = _NO_RECORD if outcome.record_id is None else _word_of_record(outcome.record_id)
         self._events.add((key, fingerprint if confirmed else _FORGOTTEN, record))
 

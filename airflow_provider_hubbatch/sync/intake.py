@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.duplicates import Duplicates
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER
 from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.owners import OwnersWantedError
 
@@ -114,6 +117,8 @@ class ResumedRows:
     """
 
     def __init__(self, checkpoint: Checkpoint, intake: Intake, chunks: Iterable[Chunk]) -> None:
+        # of the keys of settled rows, a hash each: eight bytes a row
+        self._settled_keys = array("q")
         self._checkpoint = checkpoint
         self._intake = intake
         self._chunks = iter(chunks)
@@ -146,6 +151,38 @@ class ResumedRows:
             yield self._beyond
         yield from self._chunks
 
+    def in_doubt(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
+        """Rows that the earlier try may have written without knowing it, told so.
+
+        Of a key that a settled row has too, it is known what became of it: a row behind that one has made no record.
+        """
+        settled, began = sorted(self._settled_keys), self._checkpoint.began
+        sent_up_to = self._checkpoint.sent_up_to
+        # each of them was read before the checkpoint
+        last = {row.key: row.row for row in self._unsettled_inputs() if row.row < sent_up_to}
+        for one in prepared:
+            rows = [
+                row._replace(in_doubt_since=began, shares_doubt=last[row.key] > row.row)
+                if isinstance(row, Input) and row.row < sent_up_to and not _is_in(settled, row.key)
+                else row
+                for row in one.rows
+            ]
+            yield one._replace(rows=rows)
+
+    def _unsettled_inputs(self) -> Iterator[Input]:
+        return (row for one in self.unsettled for row in one.rows if isinstance(row, Input))
+
+    def perhaps_sent(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
+        """Rows that the earlier try may have sent, and that nothing tells of: they have their outcome."""
+        for one in prepared:
+            rows = [
+                row.outcome(Status.UNKNOWN, category=NO_ANSWER.category, message=_PERHAPS_SENT)
+                if isinstance(row, Input) and row.row < self._checkpoint.sent_up_to
+                else row
+                for row in one.rows
+            ]
+            yield one._replace(rows=rows)
+
     def _take(self, chunk: Chunk) -> None:
         prepared = self._intake.prepare(chunk)
         unsettled = []
@@ -153,6 +190,8 @@ class ResumedRows:
             if row.row not in self._checkpoint.settled:
                 unsettled.append(row)
                 continue
+            if isinstance(row, Input) and row.row not in self._rejected:
+                self._settled_keys.append(hash(row.key))
             given_id = row.given_id if isinstance(row, Input) else row.id
             known: dict[str, Any] = {"id": given_id, "attempts": self._intake.take_attempts(row.row)}
             if row.row in self._rejected:
@@ -161,6 +200,15 @@ class ResumedRows:
                 self._outcomes[row.row] = self._outcomes[row.row]._replace(**known)
         if unsettled:
             self.unsettled.append(Prepared(unsettled, prepared.replayed))
+
+
+_PERHAPS_SENT = "an earlier try of this task ended before HubSpot's reply: its record may have been created"
+
+
+def _is_in(hashes: Sequence[int], key: str) -> bool:
+    wanted = hash(key)
+    place = bisect_left(hashes, wanted)
+    return place < len(hashes) and hashes[place] == wanted
 
 
 def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:

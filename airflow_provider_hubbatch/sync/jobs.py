@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from airflow_provider_hubbatch.client.dispatcher import Done
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.core.protocol import Reply, Request
     from airflow_provider_hubbatch.core.verdicts import Final
 
@@ -34,8 +34,11 @@ class Job(Protocol):
         :param maybe_applied: a try of it may have had its effect without HubSpot saying so.
         """
 
-    def answered(self, reply: Reply) -> None:
-        """Read a 2xx reply."""
+    def answered(self, reply: Reply, done: Done) -> None:
+        """Read a 2xx reply.
+
+        :param done: how the request went.
+        """
 
     def failed(self, done: Done, verdict: Final) -> None:
         """There is no 2xx reply.

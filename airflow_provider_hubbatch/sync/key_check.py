@@ -14,7 +14,7 @@ from airflow_provider_hubbatch.core.record_check import TELLING_PROPERTIES, desc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from airflow_provider_hubbatch.client.dispatcher import Done
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import RowOutcome
     from airflow_provider_hubbatch.core.protocol import Reply, Request
@@ -52,7 +52,7 @@ class KeyCheckJob:
     def unanswered(self, *, maybe_applied: bool) -> None:
         """Reading leaves everything as it is."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:  # noqa: ARG002 - reading has no effect
         """Warn, if there is a reason to."""
         records = parse_batch_reply(reply).results
         warning = describe_wrong_key(self.inputs, records, id_column=self.id_column, columns=self.columns)

@@ -101,6 +101,6 @@ class Ledger:
     def _cut_off(self, row: Input | RowOutcome) -> RowOutcome:
         if isinstance(row, RowOutcome):
             return row
-        if row.row in self._uncertain:
+        if row.row in self._uncertain or row.in_doubt_since is not None:
             return row.outcome(Status.UNKNOWN, message="the sync ended before HubSpot's reply", cut_off=True)
         return self.not_sent(row)

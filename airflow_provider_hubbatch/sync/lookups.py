@@ -18,7 +18,7 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_hubbatch.client.dispatcher import Done
+    from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.core.lookup import Found, Lookup
     from airflow_provider_hubbatch.core.lookup_queue import LookupBatch
     from airflow_provider_hubbatch.core.model import Input
@@ -36,6 +36,7 @@ class Lookups:
 
     :param is_open: whether a row of this key waits to be written, or is under way.
     :param take: carries out a row's next step.
+    :param known: takes the doubt from an input that an earlier one of its key has settled.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Lookups:
         *,
         is_open: Callable[[str], bool],
         take: Callable[[Input, Step], None],
+        known: Callable[[Input], Input],
     ) -> None:
+        self._known = known
         self.outbox = outbox
         self.refusals = refusals
         self._verb = verb
@@ -103,7 +106,7 @@ class Lookups:
             key = order_key(found.record.id) if found.record is not None else item.key
             if self._is_open(key) or self._written.get(key, 0) > batch.number:
                 found = replace(found, is_stale=True)  # noqa: PLW2901 - the same, known better
-            step = self._verb.after_lookup(item, found)
+            step = self._verb.after_lookup(self._known(item), found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
             if item.must_match is not None and found.record is not None and not isinstance(step, LookUp):
@@ -142,7 +145,7 @@ class LookupJob:
     def unanswered(self, *, maybe_applied: bool) -> None:
         """Reading leaves everything as it is."""
 
-    def answered(self, reply: Reply) -> None:
+    def answered(self, reply: Reply, done: Done) -> None:  # noqa: ARG002 - reading has no effect
         """Go on with what was found; ask again for what the reply leaves out."""
         found = self.queue.lookup.read(self.batch.asked, reply, repeated=self.batch.repeated)
         if any(one is not None and one.record is not None for one in found):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.mapping import RowMapping
     from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import Chunk
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.verbs.verb import Verb
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Preflight:
 
 
 def run_preflight(
-    client: HubSpotClient, object_type: str, options: UpdateOptions, first: Chunk, *, costs: Costs, needs_account: bool
+    client: HubSpotClient, object_type: str, options: RecordOptions, first: Chunk, *, costs: Costs, needs_account: bool
 ) -> Preflight:
     """Ask HubSpot for what the options need, and check the columns.
 
@@ -57,7 +57,7 @@ def run_preflight(
     spec = options.mapping
     properties, account = _asked(client, object_type, options, costs, needs_account=needs_account)
     definitions = _readable_definitions(properties, object_type)
-    verb = VERBS[options.verb].for_sync(
+    verb = VERBS[options.verb](
         options,
         object_type=object_type,
         id_property=spec.id_property,
@@ -80,12 +80,14 @@ def run_preflight(
 
 
 def _columns(spec: MappingSpec, first: Chunk) -> dict[str, str]:
-    given = spec.properties or {name: name for name in first.columns if name != spec.id_column}
+    given = spec.properties
+    if given is None:
+        given = {name: name for name in first.columns if name != spec.id_column}
     return {column: name for column, name in given.items() if column in first.columns}
 
 
 def _asked(
-    client: HubSpotClient, object_type: str, options: UpdateOptions, costs: Costs, *, needs_account: bool
+    client: HubSpotClient, object_type: str, options: RecordOptions, costs: Costs, *, needs_account: bool
 ) -> tuple[Callable[[], list[dict[str, Any]] | None], Callable[[], dict[str, Any]]]:
     """HubSpot's property definitions, which preflight and an id property need, and the account's details.
 

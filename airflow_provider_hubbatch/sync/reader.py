@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core.clearing import EmptyValues
-from airflow_provider_hubbatch.exceptions import SyncStoppedError
+from airflow_provider_hubbatch.exceptions import SyncFailedError, SyncStoppedError
 from airflow_provider_hubbatch.sync.intake import Intake, Prepared, ResumedRows, not_asked
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.mapping import RowMapping
     from airflow_provider_hubbatch.core.model import Chunk, RowOutcome
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.owners import Owners
     from airflow_provider_hubbatch.sync.recorder import Recorder
     from airflow_provider_hubbatch.sync.signals import HeldSignals
@@ -38,7 +38,7 @@ class RowReader:
     def __init__(
         self,
         rows: Any,
-        options: UpdateOptions,
+        options: RecordOptions,
         *,
         name: str,
         recorder: Recorder,
@@ -60,11 +60,13 @@ class RowReader:
     def chunks(self) -> closing[Any]:
         """The rows as they come, from the first on."""
         own = sources.OwnRun(self._options.results_path, self._name)
-        return closing(sources.chunks(self._rows, columns=self._spec.columns, own=own))
+        chunks = sources.chunks(self._rows, columns=self._spec.columns, own=own)
+        most = self._options.most_rows
+        return closing(chunks if most is None else _at_most(most, chunks))
 
     def new_intake(self, mapping: RowMapping) -> Intake:
         """For reading the rows from the first on."""
-        empty = EmptyValues(clears=self._spec.clears, max_cleared=self._options.max_cleared)
+        empty = EmptyValues(clears=self._spec.clears, max_cleared=self._options.most_cleared)
         return Intake(
             mapping, empty, digests=self._recorder.checkpoints is not None, read_owners=self._asked_for_owners
         )
@@ -117,7 +119,10 @@ class RowReader:
             recorder.checkpoints.start_over("the rows are not those of the try that left a checkpoint")
             return None
         recorder.resume(checkpoint, again)
-        return itertools.chain(again.unsettled, self.prepared(intake, again.rest()))
+        rows: Iterator[Prepared] = itertools.chain(again.unsettled, self.prepared(intake, again.rest()))
+        if self._spec.is_keyless:
+            return again.perhaps_sent(rows)
+        return rows if checkpoint.began is None else again.in_doubt(rows)
 
     def until_stopped(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """The rows, for reading them before there is anything to stop.
@@ -135,3 +140,17 @@ class RowReader:
         """
         if self._is_stopped():
             raise SyncStoppedError("the task was told to stop before anything was sent; a retry goes on from there")
+
+
+def _at_most(most: int, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """All of the rows, once it is known that there aren't more than so many."""
+    with closing(chunks):  # type: ignore[type-var]
+        held, rows = [], 0
+        for chunk in chunks:
+            held.append(chunk)
+            rows += chunk.length
+            if rows > most:
+                raise SyncFailedError(
+                    f"more than max_archived={most} rows came: nothing was archived. Are these the right rows?"
+                )
+        yield from held

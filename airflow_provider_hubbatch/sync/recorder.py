@@ -27,13 +27,14 @@ from airflow_provider_hubbatch.sync.resume import Checkpoints
 from airflow_provider_hubbatch.sync.timeline import LiveTimeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
-    from airflow_provider_hubbatch.core.model import RowOutcome
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.model import Input, RowOutcome
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.result_names import Parts
+    from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.sync.engine import Progress
     from airflow_provider_hubbatch.sync.fingerprints import Fingerprints
     from airflow_provider_hubbatch.sync.intake import Intake, ResumedRows
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sync.tries import TaskTry
 
 log = logging.getLogger(__name__)
+
+# A checkpoint is written so many rows ahead of those that are sent, where a retry must know which ones may have been:
+# about one a second at HubSpot's usual pace.
+_ROWS_AHEAD = 2_000
 
 
 class Recorder:
@@ -53,6 +58,7 @@ class Recorder:
     :param stop: ends the sync with an error.
     :ivar checkpoints: ``None``: no retry goes on from here.
     :ivar earlier: the report of the tries before.
+    :ivar has_sent: whether rows were sent to be written.
     :ivar all_read: whether the rows have come to their end.
     """
 
@@ -60,7 +66,7 @@ class Recorder:
         self,
         client: HubSpotClient,
         object_type: str,
-        options: UpdateOptions,
+        options: RecordOptions,
         *,
         name: str,
         this_try: TaskTry,
@@ -76,8 +82,12 @@ class Recorder:
         self._signals = signals
         self._stop = stop
         store = this_try.store if this_try.resumes and resumes else None
-        self.checkpoints = None if store is None else Checkpoints(this_try, store)
+        self.checkpoints = (
+            None if store is None else Checkpoints(this_try, store, verb=options.verb, once=options.mapping.is_keyless)
+        )
         self.all_read = False
+        self.has_sent = False
+        self._looks_ahead = False
         self._intake: Intake | None = None
         self._progress: ProgressLog | None = None
         self._total_rows: int | None = None
@@ -92,11 +102,12 @@ class Recorder:
         self._kept_parts: Parts = ()
         self.report = SyncReport(
             object_type=object_type,
+            verb=options.verb,
             max_rejected=options.max_rejected,
             results_path=None if options.results_path is None else show_path(options.results_path),
         )
         self.timeline = LiveTimeline(self.report, options, publish)
-        self.earlier = SyncReport(object_type=object_type)
+        self.earlier = SyncReport(object_type=object_type, verb=options.verb)
 
     # --- the beginning -------------------------------------------------------------------------------------------
 
@@ -130,7 +141,7 @@ class Recorder:
         report.started_at = checkpoint.started_at or report.started_at
         self._seconds_before = checkpoint.seconds
         self.earlier = SyncReport(
-            object_type=report.object_type, counts=report.counts.copy(), seconds=checkpoint.seconds
+            object_type=report.object_type, verb=report.verb, counts=report.counts.copy(), seconds=checkpoint.seconds
         )
         for one in (report, self.earlier):
             one.add_costs(checkpoint.costs)
@@ -163,9 +174,10 @@ class Recorder:
         self._fingerprints.load()
         return self._fingerprints
 
-    def follow(self, intake: Intake) -> None:
+    def follow(self, intake: Intake, verb: Verb) -> None:
         """From now on rows are sent: a checkpoint tells how far these have come."""
         self._intake = intake
+        self._looks_ahead = verb.asks_when
         self._progress = ProgressLog(log, self.report, self._client.pace, total_rows=self._total_rows)
 
     # --- while it runs -------------------------------------------------------------------------------------------
@@ -194,6 +206,27 @@ class Recorder:
                 self._save_checkpoint()
             if self._try.superseded:
                 self._give_way()
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no row may be sent twice, and a retry wouldn't know which ones were."""
+        is_lost = self.checkpoints is None or self.checkpoints.is_lost
+        return is_lost and self._options.mapping.is_keyless
+
+    def before_write(self, inputs: Sequence[Input]) -> None:
+        """Rows are sent. Where a retry must know that they may have been, it is written down ahead."""
+        self.has_sent = True
+        checkpoints, intake = self.checkpoints, self._intake
+        if not self._looks_ahead or checkpoints is None or intake is None or checkpoints.is_lost:
+            return
+        beyond = max(item.row for item in inputs) + 1
+        if beyond <= checkpoints.sent_up_to:
+            return
+        if checkpoints.began is None:
+            checkpoints.began = self._client.pace.clock.moment(time.monotonic()) or ""
+        checkpoints.sent_up_to = min(beyond + _ROWS_AHEAD, intake.digest.rows)
+        with self._signals.storage():
+            self._save_checkpoint()
 
     def save_at_once(self) -> None:
         """A stop was noticed. Airflow ends the process some seconds after it, perhaps before the last checkpoint."""
@@ -275,7 +308,7 @@ class Recorder:
                 self.checkpoints.drop()
         emit_metrics(self.report, self.earlier)
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
-        if self._options.validate_only and self._options.skip_unchanged == COMPARE_WITH_HUBSPOT:
+        if self._options.validate_only and self._options.compares_with == COMPARE_WITH_HUBSPOT:
             log.info("%s", changes_line(self.report))
         noticed = [*rejected_lines(self.report), *not_taken_lines(self.report)]
         if self._intake is not None:

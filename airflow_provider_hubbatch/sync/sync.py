@@ -19,6 +19,7 @@ from airflow_provider_hubbatch.exceptions import (
     DailyQuotaError,
     HubSpotError,
     SyncFailedError,
+    SyncStoppedError,
     SystematicRefusalError,
     UnavailableError,
 )
@@ -30,6 +31,7 @@ from airflow_provider_hubbatch.sync.owners import read_owners
 from airflow_provider_hubbatch.sync.preflight import run_preflight
 from airflow_provider_hubbatch.sync.reader import RowReader
 from airflow_provider_hubbatch.sync.recorder import Recorder
+from airflow_provider_hubbatch.sync.resume import cannot_resume, may_be_twice
 from airflow_provider_hubbatch.sync.signals import HeldSignals
 from airflow_provider_hubbatch.sync.tries import TaskTry
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sync.intake import Intake, Prepared
     from airflow_provider_hubbatch.sync.jobs import Job
@@ -71,7 +73,7 @@ class Sync:
         client: HubSpotClient,
         object_type: str,
         rows: Any,
-        options: UpdateOptions,
+        options: RecordOptions,
         *,
         name: str = "outcomes",
         this_try: TaskTry | None = None,
@@ -164,6 +166,9 @@ class Sync:
             self._refuse_few_rows(self.report.rows - (self._intake.replayed_rows if self._intake else 0))
         except HubSpotError as error:
             error.report = self.report
+            if self._cannot_go_on(error):
+                end(finished=False)
+                raise cannot_resume(error) from error
             end(finished=isinstance(error, (SystematicRefusalError, SyncFailedError)))
             if isinstance(error, DailyQuotaError):
                 self._say_when(error)
@@ -172,6 +177,12 @@ class Sync:
             end(finished=False)
             raise
         end(finished=True)
+
+    def _cannot_go_on(self, error: HubSpotError) -> bool:
+        """Whether a retry, which the error asks for, would perhaps create records again."""
+        recorder = self._recorder
+        asks_for_a_retry = isinstance(error, (SyncStoppedError, UnavailableError))
+        return asks_for_a_retry and recorder.is_blind and recorder.has_sent and bool(self._try.task)
 
     def _refuse_few_rows(self, rows: int | None) -> None:
         """Fewer rows than expected are a broken extract: told before the first request, where the number is known."""
@@ -231,16 +242,19 @@ class Sync:
 
     def _checkpoint(self) -> Checkpoint | None:
         """What an earlier try left, if it is of this very sync."""
-        if self._recorder.checkpoints is None:
-            return None
-        settings = self._client.settings
-        fingerprint = settings_fingerprint(
-            object_type=self._object_type,
-            **self._options.outcomes_hang_on(),
-            host=settings.base_url,
-            api_version=settings.api_version,
-        )
-        return self._recorder.checkpoints.load(fingerprint, self._client.account_identity(self.account))
+        checkpoint, checkpoints = None, self._recorder.checkpoints
+        if checkpoints is not None:
+            settings = self._client.settings
+            fingerprint = settings_fingerprint(
+                object_type=self._object_type,
+                **self._options.outcomes_hang_on(),
+                host=settings.base_url,
+                api_version=settings.api_version,
+            )
+            checkpoint = checkpoints.load(fingerprint, self._client.account_identity(self.account))
+        if self._recorder.is_blind and self._try.number > 1:
+            raise may_be_twice("Airflow keeps no state for this task, so nothing tells what became of the rows")
+        return checkpoint
 
     # --- before the first row ------------------------------------------------------------------------------------
 
@@ -268,16 +282,15 @@ class Sync:
     @property
     def _remembers(self) -> bool:
         """Whether unchanged rows are told by what the last sync wrote."""
-        return self._options.skip_unchanged not in (None, COMPARE_WITH_HUBSPOT)
+        return self._options.compares_with not in (None, COMPARE_WITH_HUBSPOT)
 
     def _log_start(self, known: Preflight) -> None:
         log.info(
-            "%s %s in HubSpot from %s: %s in column %r, %d %s",
+            "%s %s in HubSpot from %s: %s, %d %s",
             known.verb.doing,
             self._object_type,
             sources.describe(self._rows),
-            f"the property {self._spec.id_property}" if self._spec.id_property else "the record id",
-            self._spec.id_column,
+            self._spec.naming,
             len(self.columns),
             "property" if len(self.columns) == 1 else "properties",
         )
@@ -296,7 +309,7 @@ class Sync:
             daily_reserve=options.daily_quota_reserve,
             requests_per_10_seconds=options.requests_per_10_seconds,
         )
-        recorder.follow(intake)
+        recorder.follow(intake, known.verb)
         with _frozen_heap():
             self._engine = Engine(
                 self._plan(known),
@@ -305,6 +318,7 @@ class Sync:
                 transport=transport,
                 tick=recorder.tick,
                 at_end=lambda: recorder.save_at_once() if self._stopped else None,
+                before_write=recorder.before_write,
                 before_rest=recorder.save_for_the_last_time,
             )
             if self._stopped:
@@ -325,7 +339,7 @@ class Sync:
                 "object_type": self._object_type,
                 "id_property": self._spec.id_property,
             }
-            fingerprints = self._recorder.load_fingerprints(str(self._options.skip_unchanged), owner)
+            fingerprints = self._recorder.load_fingerprints(str(self._options.compares_with), owner)
             rows = map(fingerprints.leave_out_unchanged, rows)
         if self._options.preflight and may_have_the_wrong_key(self._spec, known.verb, self.columns):
             rows = with_key_check(rows, self._key_check, lambda job: self._engine.add(job) if self._engine else None)

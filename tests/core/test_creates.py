@@ -44,7 +44,9 @@ def read(inputs: list[Input], reply: BatchReply, key: str | None = None) -> Crea
         value = record.properties.get(key) if key else None
         return order_key(value) if isinstance(value, str) else None
 
-    return read_creates(inputs, reply, key_of=key_of, equal=lambda _, ours, theirs: equal_values(ours, theirs))
+    return read_creates(
+        inputs, reply, key_of=key_of if key else None, equal=lambda _, ours, theirs: equal_values(ours, theirs)
+    )
 
 
 def created(reading: CreateReading) -> dict[int, str | None]:

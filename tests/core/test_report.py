@@ -47,8 +47,9 @@ def test_report_counts_add_up_to_the_rows(statuses: list[Status]) -> None:
 def test_report_summary_has_the_keys_of_the_contract() -> None:
     """The return value's keys, no more and no less."""
     wanted = (
-        "object_type rows updated unchanged missing rejected unknown not_sent rejected_by_category not_taken cleared "
-        "duplicates requests retries rate_limited resumed_rows results_path started_at completed_at seconds"
+        "verb object_type rows created updated archived unchanged missing rejected unknown not_sent "
+        "rejected_by_category not_taken cleared duplicates requests retries rate_limited resumed_rows "
+        "results_path started_at completed_at seconds"
     )
     assert list(report_of("updated").summary()) == wanted.split()
 

@@ -99,6 +99,9 @@ class Create:
 
     id_property: str = "key"
     most_inputs: ClassVar[int] = 100
+    creates: ClassVar[bool] = False
+    tells_afterwards: ClassVar[bool] = True
+    is_repeatable: ClassVar[bool] = False
 
     def request(self, inputs: Sequence[Input]) -> Request:
         entries = [
@@ -174,6 +177,9 @@ class Archive:
 
     id_property: str | None = None
     most_inputs: ClassVar[int] = 30
+    creates: ClassVar[bool] = False
+    tells_afterwards: ClassVar[bool] = True
+    is_repeatable: ClassVar[bool] = True
 
     def request(self, inputs: Sequence[Input]) -> Request:
         body = encode({"inputs": [{"id": item.id} for item in inputs]})

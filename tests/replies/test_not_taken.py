@@ -13,7 +13,7 @@ from airflow_provider_hubbatch.core.model import Status
 from airflow_provider_hubbatch.core.options import UpdateOptions
 from airflow_provider_hubbatch.exceptions import SyncStoppedError
 from airflow_provider_hubbatch.hooks import HubSpotHook
-from airflow_provider_hubbatch.sync.resume import KEY
+from airflow_provider_hubbatch.sync.resume import key_of
 from airflow_provider_hubbatch.sync.tries import TaskTry
 from tests.replies.scripted_hubspot import Answer, ScriptedHubSpot
 
@@ -156,7 +156,7 @@ def test_a_retry_keeps_what_an_earlier_try_told(monkeypatch: pytest.MonkeyPatch)
     with customers(300) as hubspot:
         with pytest.raises(SyncStoppedError):
             _stopped_at_row(start(hubspot), 50)
-        kept = Checkpoint.from_json(store[KEY])
+        kept = Checkpoint.from_json(store[key_of("update")])
         assert 0 < kept.not_taken["lifecyclestage"] == len(kept.settled) < 300
         report = start(hubspot).finish()
     assert report.resumed_rows == len(kept.settled)

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, SyncStoppedError
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from airflow_provider_hubbatch.sync import result_files
-from airflow_provider_hubbatch.sync.resume import KEY
+from airflow_provider_hubbatch.sync.resume import key_of
 from tests.object_store import ObjectStore
 from tests.resume.resuming import (
     DictStore,
@@ -257,7 +257,9 @@ def test_a_damaged_checkpoint_starts_over(
     """A checkpoint that can't be read, or of another version, is forgotten, and the log says so."""
     store = DictStore()
     stopped_after(5, sync(rows[:1_500], store), hubspot)
-    store.set(KEY, {**store.get(KEY), **damage} if isinstance(damage, dict) and damage else damage)
+    store.set(
+        key_of("update"), {**store.get(key_of("update")), **damage} if isinstance(damage, dict) and damage else damage
+    )
     summary = resume_with(rows[:1_500], store, caplog)
     assert "Starting over: the checkpoint of an earlier try can't be used" in caplog.text
     assert (summary["rows"], summary["resumed_rows"]) == (1_500, 0)

@@ -114,7 +114,7 @@ def _texts(values: dict[str, str | None]) -> dict[str, str]:
 
 def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, number: int) -> Any:
     """A sync that has not begun, as the operator starts it, but of little patience."""
-    from airflow_provider_hubbatch.core.options import UpdateOptions
+    from airflow_provider_hubbatch.core.options import OPTIONS
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
     from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sync.resume import Checkpoints
@@ -127,11 +127,17 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, numb
     sync = hook.start_sync(
         trouble.object_type,
         [row.given for row in trouble.rows],
-        UpdateOptions(**options),
+        OPTIONS[trouble.verb](**options),
         name="sync",
         this_try=this_try,
     )
-    sync._recorder.checkpoints = Checkpoints(this_try, store, clock=lambda: time.monotonic() * CLOCK_FACTOR)
+    sync._recorder.checkpoints = Checkpoints(
+        this_try,
+        store,
+        verb=trouble.verb,
+        once=sync._spec.is_keyless,
+        clock=lambda: time.monotonic() * CLOCK_FACTOR,
+    )
     sync.store = store  # type: ignore[attr-defined]
     return sync
 

@@ -256,18 +256,22 @@ class Telling(@operator@):
 def telling():
     @task
     def extract():
-        return @good@
+        return @rows@[0:8]
 
     @task
     def parts():
-        return [@good@[:3], @good@[3:]]
+        return [@rows@[8:11], @rows@[11:16]]
+
+    @task
+    def for_the_hook():
+        return @rows@[16:24]
 
     Telling(task_id="good", rows=extract(), results_path="@folder@/good")
-    Noted(task_id="bad", rows=[*@good@, @bad@])
-    Telling(task_id="allowed", rows=[*@good@, @bad@], max_rejected=0.5)
+    Noted(task_id="bad", rows=[*@rows@[24:32], @bad@])
+    Telling(task_id="allowed", rows=[*@rows@[32:40], @bad@], max_rejected=0.5)
     @operator@.partial(task_id="mapped", results_path="@folder@/mapped").expand(rows=parts())
-    Noted(task_id="unwritable", rows=@good@, results_path="@folder@/file")
-    Noted(task_id="unconnected", rows=@good@, hubspot_conn_id="unknown")
+    Noted(task_id="unwritable", rows=@rows@, results_path="@folder@/file")
+    Noted(task_id="unconnected", rows=@rows@, hubspot_conn_id="unknown")
 
     @task
     def by_hook(rows):
@@ -275,7 +279,7 @@ def telling():
         report.raise_for_rejected()
         return report.summary()
 
-    by_hook(extract())
+    by_hook(for_the_hook())
 
 telling()
 """
@@ -305,7 +309,7 @@ def test_a_task_tells_all_in_success_and_failure(
     """XComs, result files, links and lineage of good and failed tasks; mapped ones; the hook; who is tried again."""
     (tmp_path / "file").write_text("a file where a folder should be")
     bad, category = verb.bad
-    words = {"good": verb.rows(range(1, 9)), "bad": bad, "folder": str(tmp_path)}
+    words = {"rows": verb.rows(range(1, 41)), "bad": bad, "folder": str(tmp_path)}
     result = run_dag(source_of(verb, TELLING, failures, **words))
 
     good = result.xcoms("good")

@@ -3,7 +3,19 @@
 The engine, checkpoints, reports and metrics know none of them by name. ``verb`` says what a verb is made of.
 """
 
-from airflow_provider_hubbatch.core.verbs.update import Update
+from __future__ import annotations
 
-VERBS = {verb.name: verb for verb in (Update,)}
-"""By the name that a sync's options give."""
+from typing import TYPE_CHECKING
+
+from airflow_provider_hubbatch.core.verbs.archive import Archive
+from airflow_provider_hubbatch.core.verbs.create import Create
+from airflow_provider_hubbatch.core.verbs.update import Update
+from airflow_provider_hubbatch.core.verbs.upsert import Upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_hubbatch.core.verbs.verb import Verb
+
+VERBS: Mapping[str, Callable[..., Verb]] = {verb.name: verb.for_sync for verb in (Update, Upsert, Create, Archive)}
+"""What makes a verb of a sync's options, by the name that they give."""

@@ -2,6 +2,10 @@
 
 ``POST /crm/objects/{version}/{objectType}/batch/update``. Setting a value twice is harmless, so whatever a reply leaves
 open is read back, and sent once more.
+
+Results show the properties that were sent, unchanged ones too (seen live), and not the ``idProperty``: so the key is
+sent among the properties, where it can be written, and results are told apart by it. Where they show none, the records
+are read back.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ class BatchUpdate:
 
     :param object_type: ``contacts``, ``2-1234567``, ``p1_pets``, ...
     :param id_property: what the ids are values of, sent with every input; ``None``: record ids.
+    :param sends_key: send the key among the properties, too: results then tell whose they are.
     :param definitions: HubSpot's, by property, by which values are compared; what isn't there is compared as text.
     :param clears: inputs may have empty values, which empty their property: each is counted.
     """
@@ -52,27 +57,37 @@ class BatchUpdate:
     object_type: str
     api_version: str
     id_property: str | None = None
+    sends_key: bool = False
     definitions: Mapping[str, PropertyDefinition] = field(default_factory=dict)
     clears: bool = False
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+    endpoint: ClassVar[str] = "update"
+    creates: ClassVar[bool] = False
+    tells_afterwards: ClassVar[bool] = True
+    is_repeatable: ClassVar[bool] = True
 
     def request(self, inputs: Sequence[Input]) -> Request:
-        """The request that updates these."""
+        """The request that writes these."""
         entries = [
-            {"id": item.id, "objectWriteTraceId": item.trace_id, "properties": item.properties} for item in inputs
+            {"id": item.id, "objectWriteTraceId": item.trace_id, "properties": self._sent(item)} for item in inputs
         ]
         if self.id_property is not None:
             entries = [{**entry, "idProperty": self.id_property} for entry in entries]
-        path = batch_path(self.object_type, "update", self.api_version)
+        path = batch_path(self.object_type, self.endpoint, self.api_version)
         return Request("POST", path, encode({"inputs": entries}), repeatable=True)
+
+    def _sent(self, item: Input) -> Mapping[str, str]:
+        return {str(self.id_property): item.id, **item.properties} if self.sends_key else item.properties
 
     def read(self, inputs: Sequence[Input], reply: Reply) -> Reading:
         """Results name the records that were written."""
         body = parse_batch_reply(reply)
         found = reconcile(inputs, body, id_property=self.id_property)
         return Reading(
-            said=_said(body) if not (found.confirmed or found.refused or found.strays) else Said.SOMETHING,
-            confirmed=[(item, self._updated(item, record, record)) for item, record in found.confirmed],
+            said=said_by(body) if not (found.confirmed or found.refused or found.strays) else Said.SOMETHING,
+            confirmed=[
+                (item, self.written(item, record, record, since=body.started_at)) for item, record in found.confirmed
+            ],
             refused=found.refused,
             unsaid=found.unsaid,
             errors=found.errors,
@@ -99,7 +114,7 @@ class BatchUpdate:
         in_parts = found.unsaid if found.strays and len(inputs) > 1 else ()
         return Settling(
             confirmed=[
-                (item, self._updated(item, strays.get(record.id, record), record))
+                (item, self.written(item, strays.get(record.id, record), record))
                 for item, record in (*found.written, *named)
             ],
             ended=[(item, _merged(item, record, body)) for item, record in found.merged],
@@ -112,13 +127,19 @@ class BatchUpdate:
         """Whether a value as sent equals what HubSpot has of the property."""
         return equal_values(ours, hubspots, self.definitions.get(name))
 
-    def _updated(self, item: Input, record: Record, shown: Record) -> RowOutcome:
+    def written(self, item: Input, record: Record, shown: Record, *, since: str | None = None) -> RowOutcome:  # noqa: ARG002 - of operations that create
         """The outcome of a row that was written.
 
+        :param record: as the write's reply has it, where it names it.
         :param shown: the record as it is now.
+        :param since: when HubSpot began with the request.
         """
+        return self.outcome(Status.UPDATED, item, record, shown)
+
+    def outcome(self, status: Status, item: Input, record: Record, shown: Record) -> RowOutcome:
+        """As :meth:`written`, of this status."""
         missed = not_taken(item.properties, shown.properties, self.definitions.get)
-        outcome = RowOutcome(item.row, item.given_id, Status.UPDATED, record.id, record.updated_at, not_taken=missed)
+        outcome = RowOutcome(item.row, item.given_id, status, record.id, record.updated_at, not_taken=missed)
         if not self.clears:
             return outcome
         emptied = (name for name, value in item.properties.items() if value == "" and name not in missed)
@@ -177,6 +198,7 @@ class Update(Verb):
             object_type=object_type,
             api_version=api_version,
             id_property=None if lookup else id_property,
+            sends_key=lookup is None and is_writable(id_property, definitions),
             definitions=definitions,
             clears=options.null_values == "clear",
         )
@@ -218,7 +240,14 @@ class Update(Verb):
         return outcome._replace(updated_at=item.record.updated_at, changes=changes)
 
 
-def _said(reply: BatchReply) -> Said:
+def is_writable(name: str | None, definitions: Mapping[str, PropertyDefinition]) -> bool:
+    """Whether HubSpot lets a property be written, as far as its definition tells."""
+    definition = definitions.get(name or "")
+    return definition is not None and not (definition.read_only or definition.calculated or definition.archived)
+
+
+def said_by(reply: BatchReply) -> Said:
+    """What a reply says that names nothing."""
     return Said.PENDING if reply.makes_sense and not reply.confirms else Said.NOTHING
 
 

@@ -86,6 +86,10 @@ class Operation(Protocol):
     def most_inputs(self) -> int:
         """So many inputs fit a request."""
 
+    @property
+    def creates(self) -> bool:
+        """Whether it makes the records that aren't there: that one isn't is no refusal then."""
+
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that writes these, no key twice."""
 
@@ -95,8 +99,16 @@ class Operation(Protocol):
     def errors_of_named(self, inputs: Sequence[Input], error: ErrorReply) -> list[tuple[Input, ErrorReply]]:
         """The inputs that an error names, in input order, each with what it says of it."""
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether doing it twice does no harm."""
+
+    @property
+    def tells_afterwards(self) -> bool:
+        """Whether anything tells, after a write without a clear reply, what became of its inputs."""
+
     def read_back(self, inputs: Sequence[Input]) -> Request:
-        """The request that tells what became of inputs whose write had no clear reply."""
+        """The request that does."""
 
     def settle(self, inputs: Sequence[Input], reply: Reply, strays: Mapping[str, Record]) -> Settling:
         """What a 2xx reply to :meth:`read_back` says.
@@ -129,6 +141,7 @@ class Verb(ABC):
     :cvar name: as in the names of metrics and checkpoints.
     :cvar doing: as a log's line begins: "Updating contacts".
     :cvar done: the statuses of rows for which HubSpot has done it.
+    :cvar asks_when: what has become of a row hangs on when its record was made or archived.
     :param object_type: as in the path.
     :param operation: how rows are written, unless a decision says otherwise.
     :param lookup: what every row begins with; ``None``: it is written at once.
@@ -138,6 +151,7 @@ class Verb(ABC):
     name: ClassVar[str]
     doing: ClassVar[str]
     done: ClassVar[tuple[Status, ...]]
+    asks_when: ClassVar[bool] = False
 
     object_type: str
     api_version: str

@@ -94,8 +94,9 @@ def archive(portal: Portal, call: Call) -> Reply:
     malformed = [str(item.id) for item in inputs if not (item.id or "").isdecimal()]
     if malformed:
         raise validation_error(f"Invalid record id: {', '.join(malformed)}", context={"ids": malformed})
+    merged = batch.table.merged if portal.behaviours.merged_ids_write else {}
     for item in inputs:
-        portal.store.archive(batch.table, batch.table.merged.get(item.id or "", item.id or ""))
+        portal.store.archive(batch.table, merged.get(item.id or "", item.id or ""))
     return Reply(status=204)
 
 

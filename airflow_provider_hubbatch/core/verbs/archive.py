@@ -1,0 +1,139 @@
+"""Archive: records move to HubSpot's recycle bin, from which they can be restored within 90 days.
+
+``POST /crm/objects/{version}/{objectType}/batch/archive``. Its reply, 204, names nobody, and is the same for records
+that never were: so every batch is read back among the archived records, and what isn't there among the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
+from airflow_provider_hubbatch.core.error_reply import OBJECT_NOT_FOUND, ErrorReply
+from airflow_provider_hubbatch.core.lookup import BatchReadLookup, resolved
+from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
+from airflow_provider_hubbatch.core.reconcile import errors_of_named, reconcile
+from airflow_provider_hubbatch.core.search_lookup import lookup_for
+from airflow_provider_hubbatch.core.server_clock import is_since
+from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_hubbatch.core.batch_reply import Record
+    from airflow_provider_hubbatch.core.definitions import PropertyDefinition
+    from airflow_provider_hubbatch.core.lookup import Found
+    from airflow_provider_hubbatch.core.options import ArchiveOptions
+    from airflow_provider_hubbatch.core.protocol import Reply
+    from airflow_provider_hubbatch.core.verbs.verb import Step
+
+_ARCHIVED_BEFORE = ErrorReply(OBJECT_NOT_FOUND, "the record was archived before this sync")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatchArchive:
+    """The operation: move records to the recycle bin, by record id."""
+
+    object_type: str
+    api_version: str
+    id_property: ClassVar[str | None] = None
+    most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+    creates: ClassVar[bool] = False
+    tells_afterwards: ClassVar[bool] = True
+    is_repeatable: ClassVar[bool] = True
+
+    def request(self, inputs: Sequence[Input]) -> Request:
+        """The request that archives these."""
+        body = {"inputs": [{"id": item.id} for item in inputs]}
+        path = batch_path(self.object_type, "archive", self.api_version)
+        return Request("POST", path, encode(body), repeatable=True)
+
+    def read(self, inputs: Sequence[Input], reply: Reply) -> Reading:
+        """A good reply names nobody: all are read back."""
+        said = Said.NOTHING if reply.body.strip() else Said.SOMETHING
+        return Reading(said=said, unsaid=tuple(inputs))
+
+    def errors_of_named(self, inputs: Sequence[Input], error: ErrorReply) -> list[tuple[Input, ErrorReply]]:
+        """The inputs that an error names by id."""
+        return errors_of_named(inputs, error, None)
+
+    def read_back(self, inputs: Sequence[Input]) -> Request:
+        """The request that reads them among the archived records."""
+        read = BatchRead(self.object_type, (), None, self.api_version, archived=True)
+        return read.request(item.id for item in inputs)
+
+    def settle(self, inputs: Sequence[Input], reply: Reply, strays: Mapping[str, Record]) -> Settling:  # noqa: ARG002 - of other operations
+        """What was archived since the request was sent was archived by it."""
+        found = reconcile(inputs, parse_batch_reply(reply), id_property=None)
+        confirmed, refused = [], list(found.refused)
+        for item, record in found.confirmed:
+            if is_since(record.archived_at, item.in_doubt_since):
+                outcome = RowOutcome(item.row, item.given_id, Status.ARCHIVED, record.id, record.archived_at)
+                confirmed.append((item, outcome))
+            else:
+                refused.append((item, _ARCHIVED_BEFORE))
+        return Settling(confirmed=confirmed, refused=refused, unclear=found.unsaid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive(Verb):
+    """The verb.
+
+    :param by_id: reads records that are not archived.
+    """
+
+    name: ClassVar[str] = "archive"
+    doing: ClassVar[str] = "Archiving"
+    done: ClassVar[tuple[Status, ...]] = (Status.ARCHIVED,)
+    asks_when: ClassVar[bool] = True
+
+    operation: BatchArchive
+    by_id: BatchReadLookup
+
+    @classmethod
+    def for_sync(
+        cls,
+        options: ArchiveOptions,
+        *,
+        object_type: str,
+        id_property: str | None,
+        api_version: str,
+        definitions: Mapping[str, PropertyDefinition],
+    ) -> Archive:
+        """The verb as a sync's options want it."""
+        lookup = lookup_for(
+            object_type=object_type,
+            api_version=api_version,
+            id_property=id_property,
+            definition=definitions.get(id_property or ""),
+            by_record_id=True,
+        )
+        return cls(
+            object_type=object_type,
+            api_version=api_version,
+            operation=BatchArchive(object_type=object_type, api_version=api_version),
+            lookup=lookup,
+            by_id=BatchReadLookup(object_type=object_type, api_version=api_version, id_property=None),
+            missing_ok=options.missing_ok,
+        )
+
+    def after_lookup(self, item: Input, found: Found) -> Step:
+        """A record that is there is archived."""
+        if found.record is None:
+            return Verb.after_refusal(self, item, found.error or item.conflict or _ARCHIVED_BEFORE)
+        return Write(self.operation, resolved(item, found.record, {}))
+
+    def after_refusal(self, item: Input, error: ErrorReply) -> Step:
+        """What isn't among the archived records never was, unless the request had no effect: reading it tells."""
+        if error.category == OBJECT_NOT_FOUND and error is not _ARCHIVED_BEFORE and item.conflict is None:
+            return LookUp(self.by_id, item._replace(conflict=error))
+        return Verb.after_refusal(self, item, error)
+
+    def after_predecessor(self, step: Write, before: RowOutcome) -> Step:
+        """The first row archives the record; for the next ones it isn't there any more."""
+        if before.status is Status.ARCHIVED:
+            gone = ErrorReply(OBJECT_NOT_FOUND, f"row {before.row} names the same record, and has archived it")
+            return Verb.after_refusal(self, step.item, gone)
+        return step
