@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_hubbatch.core.options import OPTIONS
 from airflow_provider_hubbatch.exceptions import HubSpotError, MissingScopesError, UnavailableError
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.hooks import HubSpotHook
 
 WELL, WRONG, UNREACHABLE = 0, 1, 3
+
+# What a file of rows can be checked for.
+_VERBS = ("update", "upsert", "create", "archive")
+# Parameters of their operators that have an option of the same name here.
+_ROWS_OPTIONS = ("id_column", "id_property", "properties", "null_values", "existing")
 
 # Options of a property that a line shows; an account may have hundreds.
 _OPTIONS_SHOWN = 12
@@ -34,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.rows is not None and options.object_type is None:
         options.command.error("--rows needs an object type, as in: check contacts --rows customers.csv")
+    for name in _given_for_rows(options).keys() - {one.name for one in fields(OPTIONS[options.verb])}:
+        options.command.error(f"--{name.replace('_', '-')}: {options.verb} has no such parameter")
     try:
         return _check(options)
     except UnavailableError as error:
@@ -149,18 +158,17 @@ def _read_properties(client: HubSpotClient, object_type: str) -> tuple[list[Prop
 
 
 def _show_properties(object_type: str, properties: Sequence[PropertyDefinition]) -> None:
-    from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, is_contacts  # noqa: PLC0415 - as above
+    from airflow_provider_hubbatch.core.keys import keys_of  # noqa: PLC0415 - not for --help
 
     if not properties:
         return
     head = ("Property", "type", "label", "", "options")
     _table([head, *((one.name, _type(one), one.label, _notes(one), _options(one)) for one in properties)])
-    keys = [one.name for one in properties if one.unique and one.name != RECORD_ID_PROPERTY]
-    keys += ["email"] if is_contacts(object_type) else []
+    keys = keys_of(properties, object_type)
     named = f", or by id_property: {', '.join(keys)}" if keys else "; no other property has unique values"
     _say(
-        f"{len(properties)} properties. Rows name {object_type} by record id{named}. An update finds\n"
-        "them by any other property too, where no two have the same value."
+        f"{len(properties)} properties. Rows name {object_type} by record id{named}. Update and archive\n"
+        "find them by any other property too, where no two have the same value; upsert needs a unique one."
     )
 
 
@@ -191,19 +199,18 @@ def _options(definition: PropertyDefinition) -> str:
 def _check_rows(hook: HubSpotHook, options: argparse.Namespace) -> bool:
     from airflow_provider_hubbatch.reports import summary_text  # noqa: PLC0415 - not for --help
 
-    report = hook.batch_update(
-        options.object_type,
-        options.rows,
-        id_column=options.id_column,
-        id_property=options.id_property,
-        properties=options.properties,
-        null_values=options.null_values,
-        validate_only=True,
-    )
+    checked = OPTIONS[options.verb](**_given_for_rows(options), validate_only=True)
+    report = hook.start_sync(options.object_type, options.rows, checked).finish()
     text = summary_text(report.summary(), report.rejected_entries(), values=options.show_values)
     outcomes = text.rpartition("\n")[0]  # the last line says where a task leaves them
     _say(f"\nRows of {options.rows}; nothing was sent, 'not sent' is what a sync would send\n{outcomes}")
     return bool(report.rejected)
+
+
+def _given_for_rows(options: argparse.Namespace) -> dict[str, Any]:
+    """The verb's parameters that the command line gives; the others keep their defaults."""
+    given = {name: getattr(options, name) for name in _ROWS_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 # --- the terminal -----------------------------------------------------------------------------------------------------
@@ -240,7 +247,8 @@ def _parser() -> argparse.ArgumentParser:
     add("object_type", nargs="?", help="contacts, companies, 2-1234567, ...: show its properties")
     add("--conn-id", default="hubspot_default", help="the Airflow connection (default: %(default)s)")
     add("--rows", metavar="FILE", help="a .csv, .jsonl or .parquet file, checked as a sync with validate_only does")
-    add("--id-column", default="id", metavar="COLUMN", help="the column that names the record (default: %(default)s)")
+    add("--verb", choices=_VERBS, default="update", help="what the sync is to do (default: %(default)s)")
+    add("--id-column", metavar="COLUMN", help="the column that names the record (default: id; to create: none)")
     add("--id-property", metavar="PROPERTY", help="the property that this column holds (default: record ids)")
     add(
         "--properties",
@@ -248,7 +256,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COLUMN[=PROPERTY],...",
         help="the columns to write: town=city,plan (default: every column)",
     )
-    add("--null-values", choices=("skip", "clear"), default="skip", help="what an empty cell does (default: skip)")
+    add("--null-values", choices=("skip", "clear"), help="what an empty cell does (default: skip)")
+    add("--existing", choices=("reject", "skip"), help="to create: what a record that is there does (default: reject)")
     add("--show-values", action="store_true", help="quote the id and the reason of one rejected row a reason")
     check.set_defaults(command=check)
     return parser

@@ -171,7 +171,64 @@ def test_check_knows_its_object_types(sandbox: HubSpotSandbox, capsys: pytest.Ca
     assert "granted" not in text
 
 
-@pytest.mark.parametrize("arguments", [["--rows", "x.csv"], ["contacts", "--null-values", "zap"], ["a", "b"]])
+NEWCOMERS = "mail,town,plan\nann@example.org,Porto,free\nbob@example.org,Oslo,gold\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--verb upsert --id-column mail --id-property email", "2 rows: 1 rejected, 1 not sent"),
+        ("--verb create", "2 rows: 1 rejected, 1 not sent"),
+        ("--verb create --id-column mail --id-property email --existing skip", "2 rows: 1 rejected, 1 not sent"),
+        ("--verb upsert --id-column mail", "a record id names what exists"),
+        ("--verb upsert --id-column mail --id-property city", "'city' isn't unique"),
+        ("--verb create --existing skip", "needs a key"),
+    ],
+)
+def test_check_checks_rows_for_each_verb(
+    sandbox: HubSpotSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, said: str
+) -> None:
+    """The file is checked for what the sync is to do, with that verb's parameters; nothing is written."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text(NEWCOMERS)
+    before = sandbox.objects("contacts")
+    given = ["contacts", "--rows", str(rows), "--properties", "town=city,plan", *arguments.split()]
+    status, text = checked(capsys, *given)
+    assert status == WRONG
+    assert said in text
+    assert sandbox.objects("contacts") == before
+    assert not any(one.path.endswith(("/batch/create", "/batch/upsert")) for one in sandbox.requests)
+
+
+def test_check_says_what_would_be_archived(
+    sandbox: HubSpotSandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Records that are there would be archived; one that isn't is missing, and no reason to fail."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id\n7\n8\nseven\n")
+    status, text = checked(capsys, "contacts", "--rows", str(rows), "--verb", "archive")
+    assert status == WRONG
+    assert "3 rows: 1 rejected, 2 not sent" in text
+    rows.write_text(f"mail\n{sandbox.objects('contacts')['7']['properties']['email']}\nnobody@example.org\n")
+    by_email = ["--id-column", "mail", "--id-property", "email"]
+    status, text = checked(capsys, "contacts", "--rows", str(rows), "--verb", "archive", *by_email)
+    assert status == WELL
+    assert "2 rows: 1 not sent, 1 missing" in text
+    assert sandbox.objects("contacts")["7"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rows", "x.csv"],
+        ["contacts", "--null-values", "zap"],
+        ["a", "b"],
+        ["contacts", "--verb", "merge"],
+        ["contacts", "--verb", "archive", "--properties", "town=city"],
+        ["contacts", "--verb", "create", "--null-values", "clear"],
+        ["contacts", "--existing", "skip"],
+    ],
+)
 def test_check_refuses_a_wrong_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A wrong command line ends with 2, as programs do."""
     with pytest.raises(SystemExit) as ended:
