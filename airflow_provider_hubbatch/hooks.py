@@ -13,6 +13,7 @@ from airflow_provider_hubbatch import __version__, get_provider_info
 from airflow_provider_hubbatch.client.client import HubSpotClient
 from airflow_provider_hubbatch.client.settings import DEFAULT_HOST, ConnectionSettings
 from airflow_provider_hubbatch.core import protocol
+from airflow_provider_hubbatch.core.associate_options import AssociateOptions
 from airflow_provider_hubbatch.core.error_reply import parse_error
 from airflow_provider_hubbatch.core.options import ArchiveOptions, CreateOptions, UpdateOptions, UpsertOptions
 from airflow_provider_hubbatch.exceptions import HubSpotError, RequestRefusedError
@@ -220,7 +221,23 @@ class HubSpotHook(HttpHook):
         """As :meth:`batch_archive`, but gives the outcomes as they come, in no order, at constant memory."""
         yield from self.start_sync(object_type, rows, ArchiveOptions(**options))
 
-    def start_sync(self, object_type: str, rows: Any, options: RecordOptions, **run: Any) -> Sync:
+    def batch_associate(self, from_object_type: str, to_object_type: str, rows: Any, **options: Any) -> SyncReport:
+        """Link the two records that each row names, or take their link away; otherwise as :meth:`batch_update`.
+
+        :param options: the operator's: :class:`~airflow_provider_hubbatch.core.associate_options.AssociateOptions`;
+            ``from_column`` and ``to_column`` at least.
+        """
+        linked = AssociateOptions(to_object_type=to_object_type, **options)
+        return self.start_sync(from_object_type, rows, linked).finish()
+
+    def iter_batch_associate(
+        self, from_object_type: str, to_object_type: str, rows: Any, **options: Any
+    ) -> Iterator[RowOutcome]:
+        """As :meth:`batch_associate`, but gives the outcomes as they come, in no order, at constant memory."""
+        linked = AssociateOptions(to_object_type=to_object_type, **options)
+        yield from self.start_sync(from_object_type, rows, linked)
+
+    def start_sync(self, object_type: str, rows: Any, options: RecordOptions | AssociateOptions, **run: Any) -> Sync:
         """A sync that has not begun: iterate over it for its outcomes, stop it from anywhere.
 
         :param options: they say which verb.

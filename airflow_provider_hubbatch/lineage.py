@@ -22,7 +22,9 @@ METRICS = {
     "rate_limited": "replies 429",
     "duration": "how long the sync took, in milliseconds",
 }
-"""The metrics of every verb and what they count; all tagged with ``object_type``."""
+"""The metrics of every verb and what they count; tagged with ``object_type``, those of links with ``to_object_type``,
+too.
+"""
 
 
 def metric(verb: str, name: str) -> str:
@@ -37,6 +39,8 @@ def emit_metrics(report: SyncReport, earlier: SyncReport) -> None:
     :param earlier: of those before.
     """
     tags = {"object_type": report.object_type}
+    if report.to_object_type is not None:
+        tags["to_object_type"] = report.to_object_type
     for status in Status:
         rows = report.counts[status] - earlier.counts[status]
         if rows > 0:
@@ -54,11 +58,11 @@ def describe_asset_events(outlets: Iterable[Any], events: Any, report: SyncRepor
             events[outlet].extra.update(report.summary())
 
 
-def note_hook_lineage(hook: Any, account: Mapping[str, Any], object_type: str) -> None:
-    """Tell Airflow's hook lineage which HubSpot object is written."""
+def note_hook_lineage(hook: Any, account: Mapping[str, Any], report: SyncReport) -> None:
+    """Tell Airflow's hook lineage what is written in HubSpot."""
     portal = account.get("portalId")
     if portal is not None:
-        get_hook_lineage_collector().add_output_asset(hook, uri=f"{SCHEME}://{portal}/{object_type}")
+        get_hook_lineage_collector().add_output_asset(hook, uri=f"{SCHEME}://{portal}/{report.dataset}")
 
 
 def openlineage(
@@ -93,7 +97,7 @@ def openlineage(
         )
     output = OutputDataset(
         namespace=f"{SCHEME}://{account.get('portalId', 'unknown')}",
-        name=report.object_type,
+        name=report.dataset,
         facets=facets,
         outputFacets={
             "outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=sum(report.counts[one] for one in WRITTEN))

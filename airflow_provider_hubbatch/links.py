@@ -56,7 +56,7 @@ class HubSpotObjectsLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - Airflow's signature
         """The address; empty where the account or the object type's id isn't known."""
-        return objects_address(operator.account_details(), str(operator.object_type))
+        return objects_address(operator.account_details(), str(operator.shown_object_type))
 
 
 class ResultFilesLink(BaseOperatorLink):

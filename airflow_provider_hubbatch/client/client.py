@@ -22,9 +22,10 @@ from airflow_provider_hubbatch.client.tokens import FixedToken, OAuthToken, Refr
 from airflow_provider_hubbatch.client.transport import Senders
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.account import portal_id_of, wrong_account
+from airflow_provider_hubbatch.core.associations import kinds_in
 from airflow_provider_hubbatch.core.costs import Costs
 from airflow_provider_hubbatch.core.daily_limit import next_midnight, reset_in_usage
-from airflow_provider_hubbatch.core.explain import unknown_object_type
+from airflow_provider_hubbatch.core.explain import named_object_type, unknown_object_type
 from airflow_provider_hubbatch.core.rate_limit import Cap
 from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.core.server_clock import ServerClock
@@ -38,12 +39,13 @@ from airflow_provider_hubbatch.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_hubbatch.client.dispatcher import Transport
     from airflow_provider_hubbatch.client.done import Done
     from airflow_provider_hubbatch.client.settings import ConnectionSettings
     from airflow_provider_hubbatch.client.tokens import Token
+    from airflow_provider_hubbatch.core.associations import LinkKind
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
 
 log = logging.getLogger(__name__)
@@ -203,7 +205,7 @@ class HubSpotClient:
         :raises SettingsError: there is no such object type.
         """
         path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
-        return self._properties_in(partial(self.request, "GET", path, costs=costs), object_type)
+        return self.properties_in(partial(self.request, "GET", path, costs=costs), object_type)
 
     def properties_and_account(
         self, object_type: str, costs: Costs, *, max_in_flight: int
@@ -214,20 +216,31 @@ class HubSpotClient:
         :returns: a function for each, which returns and raises as the method does.
         """
         path = protocol.properties_path(protocol.checked_object_type(object_type), self.api_version)
-        requests = [
-            protocol.Request("GET", one, repeatable=True) for one in (path, protocol.account_path(self.api_version))
-        ]
+        paths = (path, protocol.account_path(self.api_version))
+        properties, account = self.side_by_side(paths, costs, max_in_flight=max_in_flight)
+        return partial(self.properties_in, properties, object_type), partial(self.known_account_in, account)
+
+    def side_by_side(self, paths: Sequence[str], costs: Costs, *, max_in_flight: int) -> list[Callable[[], Any]]:
+        """What some GET requests answer, asked for side by side.
+
+        :param paths: if the first can't be read, the others may not be wanted: they are asked for again where they are.
+        :param max_in_flight: one after the other, if only one request may be under way.
+        :returns: a function for each, which returns what the reply's JSON holds, or raises, as :meth:`request` does.
+        """
+        requests = [protocol.Request("GET", path, repeatable=True) for path in paths]
         dispatcher = self.dispatcher(self.channel(), max_in_flight=max_in_flight, costs=costs)
         try:
             ended = call_all(dispatcher, requests)
         finally:
             self.mask_secrets()
-        answers = [partial(_content_of, done) for done in ended]
-        # without the properties the account may not be wanted: it is asked for again where it is
-        account = partial(self._known_account_in, answers[1]) if answers[1:] else partial(self.account_if_known, costs)
-        return partial(self._properties_in, answers[0], object_type), account
+        answers: list[Callable[[], Any]] = [partial(_content_of, done) for done in ended]
+        return [*answers, *(partial(self.request, "GET", path, costs=costs) for path in paths[len(ended) :])]
 
-    def _properties_in(self, ask: Callable[[], Any], object_type: str) -> list[dict[str, Any]]:
+    def properties_in(self, ask: Callable[[], Any], object_type: str) -> list[dict[str, Any]]:
+        """As :meth:`properties`.
+
+        :param ask: gives what HubSpot answers.
+        """
         try:
             reply = ask()
         except RequestRefusedError as error:
@@ -242,6 +255,21 @@ class HubSpotClient:
             )
         return [entry for entry in results if isinstance(entry, dict)]
 
+    def association_kinds_in(self, ask: Callable[[], Any], object_type: str) -> dict[str | None, tuple[LinkKind, ...]]:
+        """The kinds of links from one object type to another, by label.
+
+        :param ask: gives what HubSpot answers.
+        :param object_type: what to name where HubSpot knows one of them not, and doesn't say which.
+        :raises SettingsError: there is no such object type.
+        """
+        try:
+            return kinds_in(ask())
+        except RequestRefusedError as error:
+            wrong = self._wrong_path(error, object_type)
+            if wrong is None:
+                raise
+            raise wrong from error
+
     def _wrong_path(self, error: RequestRefusedError, object_type: str) -> SettingsError | None:
         """The setting in a path that HubSpot doesn't know, if it is one."""
         if error.status == 404 and "object type" not in (error.hubspot_message or ""):  # noqa: PLR2004 - HTTP's own
@@ -250,7 +278,8 @@ class HubSpotClient:
                 f"its extra (api_version). Leave it out for {protocol.DEFAULT_API_VERSION}",
                 correlation_id=error.correlation_id,
             )
-        return unknown_object_type(object_type, error.correlation_id) if error.status in (400, 404) else None
+        named = named_object_type(error.hubspot_message or "") or object_type
+        return unknown_object_type(named, error.correlation_id) if error.status in (400, 404) else None
 
     def account(self, costs: Costs | None = None) -> dict[str, Any]:
         """The account's details: ``portalId``, ``accountType``, ``timeZone``, ``uiDomain``, ...
@@ -269,9 +298,13 @@ class HubSpotClient:
         :raises AuthenticationError: the token is wrong.
         :raises UnavailableError: ``portal_id`` can't be checked now; an exhausted daily limit is always raised.
         """
-        return self._known_account_in(partial(self.account, costs))
+        return self.known_account_in(partial(self.account, costs))
 
-    def _known_account_in(self, ask: Callable[[], Any]) -> dict[str, Any]:
+    def known_account_in(self, ask: Callable[[], Any]) -> dict[str, Any]:
+        """As :meth:`account_if_known`.
+
+        :param ask: gives what HubSpot answers.
+        """
         details: dict[str, Any] = {}
         try:
             details = _object(ask())

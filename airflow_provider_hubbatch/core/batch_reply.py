@@ -60,12 +60,20 @@ class BatchReply:
 def parse_batch_reply(reply: Reply | None) -> BatchReply:
     """Read a 2xx to a batch request, 200 and 207 alike (2026-09 has no 207); none makes no sense. Never raises."""
     data = decode(reply.body) if reply else None
+    return envelope_of(data, reply, tuple(_records(data.get("results"))) if isinstance(data, dict) else ())
+
+
+def envelope_of(data: Any, reply: Reply | None, results: tuple[Record, ...] = ()) -> BatchReply:
+    """What every batch reply has, whatever its results are.
+
+    :param data: what its body holds.
+    """
     if reply is None or not isinstance(data, dict):
         return BatchReply(status=None, makes_sense=False, correlation_id=reply.correlation_id if reply else None)
     status = data.get("status")
     return BatchReply(
         status=status.upper() if isinstance(status, str) else None,
-        results=tuple(_records(data.get("results"))),
+        results=results,
         errors=tuple(parse_error_entry(entry, reply) for entry in entries_of(data.get("errors"))),
         correlation_id=reply.correlation_id,
         started_at=text_of(data.get("startedAt")),

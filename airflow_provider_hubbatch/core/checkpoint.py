@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from airflow_provider_hubbatch.core.costs import Costs
-from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.model import Input, LinkedTo, RowOutcome, Status
 from airflow_provider_hubbatch.core.packing import RowRanges, TooLargeError, pack, unpack
 from airflow_provider_hubbatch.core.result_names import Parts, checked_parts
 from airflow_provider_hubbatch.core.sync_report import MAX_KEPT_OUTCOMES
@@ -30,7 +30,17 @@ MAX_BYTES = 32_000
 _MAX_UNPACKED_BYTES = 32_000_000
 
 # Kept of an outcome; its id and source row are read again with the rows.
-_KEPT = ("row", "status", "record_id", "updated_at", "category", "message", "correlation_id", "not_taken")
+_KEPT = (
+    "row",
+    "status",
+    "record_id",
+    "updated_at",
+    "category",
+    "message",
+    "correlation_id",
+    "to_record_id",
+    "not_taken",
+)
 _MESSAGE = _KEPT.index("message")
 
 # How long messages may be when a checkpoint gets too large, before outcomes are left out of it.
@@ -50,7 +60,12 @@ class RowsDigest:
             return
         parts: list[Any] = []  # of all rows in one list: encoding them one by one took nine times as long
         for row in rows:
-            parts += (row.id, row.properties) if isinstance(row, Input) else (row.status, row.category, row.message)
+            if not isinstance(row, Input):
+                parts += (row.status, row.category, row.message)
+            elif row.pair is None:
+                parts += (row.id, row.properties)
+            else:
+                parts += (row.pair.from_id, row.pair.to_id, row.pair.label)
         self._hash.update(orjson.dumps(parts)[1:-1] + b",")
         self.rows += len(rows)
 
@@ -216,11 +231,12 @@ def _unpack_outcomes(text: str) -> list[RowOutcome]:
     if len(rows) > MAX_KEPT_OUTCOMES:
         raise ValueError("there are more outcomes than are ever kept")
     outcomes = []
-    for row, status, *texts, not_taken in zip(rows, statuses, *others, strict=True):
-        parts = [text for text in texts if text is not None] + not_taken
+    for row, status, *texts, to_record, not_taken in zip(rows, statuses, *others, strict=True):
+        parts = [text for text in (*texts, to_record) if text is not None] + not_taken
         if type(row) is not int or not all(isinstance(part, str) for part in parts):
             raise TypeError("an outcome's parts are of other types")
-        outcomes.append(RowOutcome(row, None, Status(status), *texts)._replace(not_taken=tuple(not_taken)))
+        to = None if to_record is None else LinkedTo(None, to_record)
+        outcomes.append(RowOutcome(row, None, Status(status), *texts)._replace(not_taken=tuple(not_taken), to=to))
     return outcomes
 
 

@@ -10,12 +10,18 @@ if TYPE_CHECKING:
 
 # HubSpot's names of contacts in a path: the plural, the singular and the object type id.
 _CONTACTS: Final = frozenset({"contacts", "contact", "0-1"})
+_COMPANIES: Final = frozenset({"companies", "company", "0-2"})
 RECORD_ID_PROPERTY: Final = "hs_object_id"
 
 
 def is_contacts(object_type: str) -> bool:
     """Whether these are contacts, of which alone ``email`` names a record."""
     return object_type.strip().casefold() in _CONTACTS
+
+
+def is_companies(object_type: str) -> bool:
+    """Whether these are companies, of which a record may have one as its primary one."""
+    return object_type.strip().casefold() in _COMPANIES
 
 
 @dataclass(frozen=True, slots=True)

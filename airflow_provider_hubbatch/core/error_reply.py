@@ -72,6 +72,7 @@ class ErrorReply:
     :param message: HubSpot's words, which may quote a row's values; ``""`` where it gives none.
     :param status: the HTTP status of the reply that it stands in.
     :param code: the first code of its details: ``MISSING_CONDITIONAL_REQUIRED_PROPERTY``, ``INVALID_OPTION``, ...
+    :param sub_category: ``crm.associations.INVALID_IDENTIFIER``, ...
     :param policy_name: the ``policyName`` of a 429, in upper case: ``TEN_SECONDLY_ROLLING``, ``SECONDLY``, ``DAILY``.
     :param correlation_id: what HubSpot's support asks for, from the body, else from the reply's header.
     :param ids: ``context.ids``: the ids as they were sent; of a conflict perhaps the other record's.
@@ -89,6 +90,7 @@ class ErrorReply:
     message: str = ""
     status: int | None = None
     code: str | None = None
+    sub_category: str | None = None
     policy_name: str | None = None
     correlation_id: str | None = None
     ids: frozenset[str] = frozenset()
@@ -161,6 +163,7 @@ def parse_error_entry(data: dict[str, Any], reply: Reply, fallback_category: str
         message=message,
         status=reply.status,
         code=code,
+        sub_category=word_of(data.get("subCategory")),
         policy_name=_upper(data.get("policyName")),
         correlation_id=word_of(data.get("correlationId")) or reply.correlation_id,
         ids=frozenset(_texts(contexts, "ids", "id")),

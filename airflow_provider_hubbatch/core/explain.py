@@ -106,7 +106,7 @@ def settings_error(error: ErrorReply, object_type: str, id_property: str | None)
     # the beginning only: further on, words may be a row's
     message = error.message.lower()
     if message.startswith("unable to infer object type"):
-        return unknown_object_type(object_type, error.correlation_id)
+        return unknown_object_type(named_object_type(error.message) or object_type, error.correlation_id)
     if _NON_UNIQUE.match(message) and id_property is not None:
         return SettingsError(
             f"id_property {id_property!r} can't name a record: HubSpot says that its values aren't unique. Use a "
@@ -115,6 +115,12 @@ def settings_error(error: ErrorReply, object_type: str, id_property: str | None)
             correlation_id=error.correlation_id,
         )
     return None
+
+
+def named_object_type(message: str) -> str | None:
+    """The object type that HubSpot says it doesn't know: one of a request's two, where it has two."""
+    named = _UNKNOWN_TYPE.match(message)
+    return named[1] if named else None
 
 
 def unknown_object_type(object_type: str, correlation_id: str | None) -> SettingsError:
@@ -127,6 +133,7 @@ def unknown_object_type(object_type: str, correlation_id: str | None) -> Setting
     )
 
 
+_UNKNOWN_TYPE = re.compile(r"(?i)unable to infer object type from: ([A-Za-z0-9_-]{1,100})$")
 _NON_UNIQUE = re.compile(r"unable to perform \S+ by non-unique ")
 
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.learned import Learned, likely_rows, quotes_of
-from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -192,12 +191,16 @@ def _others(inputs: tuple[Input, ...], rows: Container[int]) -> tuple[Input, ...
     return tuple(item for item in inputs if item.row not in rows)
 
 
-def _sent_together(inputs: tuple[Input, ...], most: int = MAX_BATCH_INPUTS) -> tuple[Group, ...]:
-    """One group of what is left, in input order: so many of them at once, the rest after them."""
+def _sent_together(inputs: tuple[Input, ...], most: int | None = None) -> tuple[Group, ...]:
+    """One group of what is left, in input order: so many of them at once, the rest after them.
+
+    :param most: ``None``: all, as they were in one request before.
+    """
     if not inputs:
         return ()
     ordered = tuple(sorted(inputs, key=lambda item: item.row))
-    return (Group(ordered[:most], aside=ordered[most:]),)
+    first = ordered[:most]
+    return (Group(first, aside=ordered[len(first) :]),)
 
 
 def _may_be_clean(bad_share: float) -> int:

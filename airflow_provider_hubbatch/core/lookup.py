@@ -6,7 +6,7 @@ One batch/read serves both. From it on, a row is addressed by record id, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
@@ -18,6 +18,7 @@ from airflow_provider_hubbatch.core.values import order_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+    from airflow_provider_hubbatch.core.associations import LinkKind
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.model import Input
     from airflow_provider_hubbatch.core.protocol import Reply
@@ -32,12 +33,26 @@ class Found:
 
     :param record: the record, or ``None``.
     :param error: why there is none; ``None``, if the lookup leaves that to the write's reply.
+    :param links: in place of a record: the records that this one is linked with, each with the kinds of the link.
     :param is_stale: this sync has written the record since, or is about to: HubSpot may have other values by now.
+    :param waits: a row before this one, of the same key, has no outcome so far.
     """
 
     record: Record | None = None
     error: ErrorReply | None = None
+    links: Mapping[str, frozenset[LinkKind]] | None = None
     is_stale: bool = False
+    waits: bool = False
+
+
+class Further(NamedTuple):
+    """A reply has a part of the answer: the input to ask on with."""
+
+    item: Input
+
+
+Answer = Found | Further | None
+"""What a reply says of an input; ``None``: it leaves it out without a word, so ask again."""
 
 
 class Lookup(Protocol):
@@ -56,6 +71,10 @@ class Lookup(Protocol):
         """So many inputs fit a request."""
 
     @property
+    def folds(self) -> bool:
+        """Whether a key is asked for once for all inputs that wait for it: what it has doesn't hang on the row."""
+
+    @property
     def remembers(self) -> bool:
         """Whether a record once found serves all rows that name it alike: not where more than its id is wanted."""
 
@@ -69,14 +88,14 @@ class Lookup(Protocol):
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that looks these up, each record once."""
 
-    def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> list[Found | None]:
+    def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> Sequence[Answer]:
         """Tell which record belongs to which input.
 
         :param repeated: these were asked for before, more than once, and the replies left them out.
-        :returns: one entry an input, in order; ``None``: the reply leaves it out without a word, so ask again.
+        :returns: one entry an input, in order.
         """
 
-    def read_absence(self, inputs: Sequence[Input], error: ErrorReply, *, repeated: bool) -> list[Found | None]:
+    def read_absence(self, inputs: Sequence[Input], error: ErrorReply, *, repeated: bool) -> Sequence[Answer]:
         """As :meth:`read`, of a refusal that says that HubSpot doesn't have the records."""
 
 
@@ -98,6 +117,7 @@ class BatchReadLookup:
     reads_also: frozenset[str] = frozenset()
     must_find: bool = False
     remembers: bool = False
+    folds: ClassVar[bool] = False
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
     lags: ClassVar[bool] = False
 

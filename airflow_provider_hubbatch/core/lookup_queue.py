@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
-    from airflow_provider_hubbatch.core.lookup import Lookup
+    from airflow_provider_hubbatch.core.lookup import Answer, Lookup
     from airflow_provider_hubbatch.core.model import Input
 
 # A reply may lose some results. What so many of them leave out without a word, HubSpot doesn't have.
@@ -115,7 +115,7 @@ class LookupQueue:
         self._batches.append(batch)
         return batch
 
-    def answer(self, batch: LookupBatch, answers: Sequence[Found | None]) -> list[LookupBatch]:
+    def answer(self, batch: LookupBatch, answers: Sequence[Answer]) -> list[LookupBatch]:
         """Take in what a reply says of the inputs that were asked for.
 
         :returns: what is to be sent: the batch again, for what the reply leaves out without a word; if it goes on doing
@@ -123,7 +123,7 @@ class LookupQueue:
         """
         silent = []
         for item, found in zip(batch.asked, answers, strict=True):
-            if found is None:
+            if not isinstance(found, Found):
                 silent.append(item)
             else:
                 self._take_answer(item, found)

@@ -88,12 +88,18 @@ def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str
             yield column, spec.properties[column]
 
 
-def _column_problems(spec: MappingSpec, columns: Sequence[Any], *, complete: bool) -> Iterator[str]:
+def column_problems(
+    settings: Iterable[tuple[str, str | None]], columns: Sequence[Any], *, complete: bool
+) -> Iterator[str]:
+    """The columns that settings name and that the rows don't have.
+
+    :param settings: setting and column; ``None``: it names none.
+    :param columns: of the rows, or of the first ones.
+    :param complete: no row has other columns than these.
+    """
     names = _texts(columns)
     rows = "rows" if complete else "first rows"
-    named = [("properties", name) for name in spec.properties or ()]
-    named += [("must_match", name) for name in spec.must_match]
-    for setting, wanted in [("id_column", spec.id_column), *named]:
+    for setting, wanted in settings:
         if wanted is not None and wanted not in names:
             quoted = ", ".join(names[:NAMES_QUOTED]) + (", ..." if len(names) > NAMES_QUOTED else "")
             yield (
@@ -129,7 +135,10 @@ class RowMapping:
         :raises SettingsError: one, that lists every problem.
         """
         spec, properties = self.spec, self._properties
-        problems, advice = list(_column_problems(spec, columns, complete=complete)), ""
+        settings: list[tuple[str, str | None]] = [("id_column", spec.id_column)]
+        settings += [("properties", name) for name in spec.properties or ()]
+        settings += [("must_match", name) for name in spec.must_match]
+        problems, advice = list(column_problems(settings, columns, complete=complete)), ""
         problems += properties.id_problems(spec.id_property)
         pairs = list(_pairs(spec, columns))
         has_id = spec.id_column is None or spec.id_column in columns
@@ -179,7 +188,7 @@ class RowMapping:
         if self._owners is None and any(
             one.category == OWNERS_UNREAD for reasons in refused.values() for one in reasons
         ):
-            raise OwnersWantedError(self._owner_properties(name for _, name in pairs))
+            raise OwnersWantedError(self._owner_properties(name for _, name in pairs), self.take_owners)
         columns = [(column, name, converted) for (column, name), converted in zip(pairs, cells, strict=True)]
         gaps = [column for column in columns if None in column[2]]
         properties = _properties_by_row(columns, gaps, chunk.length)

@@ -17,6 +17,7 @@ from airflow_provider_hubbatch.core.json_values import encode_row, encode_value,
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_hubbatch.core.associations import LinkKind, RecordLinks
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
 
@@ -96,6 +97,59 @@ class Chunk:
         return {name: values[offset] for name, values in self.columns.items() if values[offset] is not MISSING}
 
 
+class Pair(NamedTuple):
+    """The two records that an input links, and their link.
+
+    :param given_to: the ``to_column``'s value as the row has it.
+    :param from_id: what the row names the one record by: its record id, or a value of ``from_id_property``.
+    :param to_id: as ``from_id``, of the other one.
+    :param label: the link's label, as HubSpot shows it; ``None``: the unlabeled link.
+    :param from_record: the record id; ``None``: it is to be looked up. ``to_record``: as this.
+    :param read: the links of the one that their link starts from, as far as they have been read; ``None``: not at all.
+    :param held: the kinds of their link, as HubSpot had it.
+    :param carried: rows of the same pair whose kinds of link are sent along, and wait for what becomes of this one.
+    :param carried_kinds: those kinds.
+    :param alone: no other row's kinds are sent along any more: with them it was refused.
+    :param sent: how often it was sent without a reply that says what became of it.
+    """
+
+    given_to: Any
+    from_id: str
+    to_id: str
+    label: str | None = None
+    from_record: str | None = None
+    to_record: str | None = None
+    read: RecordLinks | None = None
+    held: frozenset[LinkKind] = frozenset()
+    carried: tuple[int, ...] = ()
+    carried_kinds: frozenset[LinkKind] = frozenset()
+    alone: bool = False
+    sent: int = 0
+
+    def known_records(self, *, proven: bool) -> tuple[str | None, str | None]:
+        """The record ids of both sides, where they are known to be some: looked up.
+
+        :param proven: HubSpot has told that both are there: so are those that the row itself has.
+        """
+        return (
+            self.from_record if proven or self.from_record != self.from_id else None,
+            self.to_record if proven or self.to_record != self.to_id else None,
+        )
+
+
+class LinkedTo(NamedTuple):
+    """The other side of a link, in the outcome of its row.
+
+    :param id: the ``to_column``'s value as given.
+    :param record_id: HubSpot's record id, where it is known.
+    :param kinds: the kinds that the link has now; ``None``: nobody knows. No part of the result.
+    """
+
+    id: Any
+    record_id: str | None = None
+    kinds: frozenset[LinkKind] | None = None
+
+
 class Input(NamedTuple):
     """One object of a request: a row made ready to send.
 
@@ -113,6 +167,8 @@ class Input(NamedTuple):
         was sent, by HubSpot's clock (ISO 8601; ``""``: nobody knows). ``None``: there was none.
     :param shares_doubt: a later row of its key is in doubt too: only its values tell whether a record came of it.
     :param conflict: why HubSpot refused to make a record for it: one is in the way.
+    :param pair: of a row that links two records: both of them. ``id`` is that of the one that is looked for, or that
+        the link starts from.
     """
 
     row: int
@@ -126,6 +182,7 @@ class Input(NamedTuple):
     in_doubt_since: str | None = None
     shares_doubt: bool = False
     conflict: ErrorReply | None = None
+    pair: Pair | None = None
 
     @property
     def trace_id(self) -> str:
@@ -144,6 +201,10 @@ class Input(NamedTuple):
         if status in (Status.REJECTED, Status.UNKNOWN):
             what["values"] = self.values()
         record_id = None if self.record is None else self.record.id
+        if self.pair is not None:
+            proven = status in (Status.CREATED, Status.ARCHIVED, Status.UNCHANGED)
+            record_id, to_record = self.pair.known_records(proven=proven)
+            what = {"to": LinkedTo(self.pair.given_to, to_record), **what}
         return RowOutcome(self.row, self.given_id, status, **{"record_id": record_id, **what})
 
 
@@ -163,6 +224,7 @@ class RowOutcome(NamedTuple):
     :param changes: in a look before the leap: property -> HubSpot's value, and the one that would be sent.
     :param attempts: how often this row was sent again, out of an earlier run's result files.
     :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
+    :param to: of a link: its other side.
     :param cut_off: of an unknown row: the sync ended before HubSpot's reply; no part of the result.
     """
 
@@ -180,6 +242,17 @@ class RowOutcome(NamedTuple):
     changes: Mapping[str, tuple[str | None, str]] | None = None
     cleared: tuple[str, ...] = ()
     cut_off: bool = False
+    to: LinkedTo | None = None
+
+    @property
+    def to_id(self) -> Any:
+        """Of a link: the ``to_column``'s value as given."""
+        return None if self.to is None else self.to.id
+
+    @property
+    def to_record_id(self) -> str | None:
+        """Of a link: HubSpot's record id of the other side, where it is known."""
+        return None if self.to is None else self.to.record_id
 
     @property
     def is_settled(self) -> bool:
@@ -193,6 +266,10 @@ class RowOutcome(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The outcome as the result files and XComs have it: absent keys left out, all of it fit for JSON."""
         outcome: dict[str, Any] = {"row": self.row, "id": encode_value(self.id), "status": self.status.value}
+        if self.to is not None:
+            outcome["to_id"] = encode_value(self.to.id)
+            if self.to.record_id is not None:
+                outcome["to_record_id"] = escape_text(self.to.record_id)
         for key in ("record_id", "updated_at", "category", "message", "correlation_id"):
             value = getattr(self, key)
             if value is not None:

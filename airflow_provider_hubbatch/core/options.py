@@ -13,6 +13,8 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_hubbatch.core.pairs import PairSpec
+
 COMPARE_WITH_HUBSPOT = "hubspot"
 SKIP_EXISTING = "skip"
 
@@ -71,6 +73,34 @@ class SyncOptions:
             )
         checked_requests_per_10_seconds(self.requests_per_10_seconds, "requests_per_10_seconds")
 
+    @property
+    def mapping(self) -> MappingSpec | PairSpec:
+        """What the rows' columns are, checked.
+
+        :raises SettingsError: naming each option that is wrong.
+        """
+        raise NotImplementedError
+
+    @property
+    def linked_type(self) -> str | None:
+        """Of the records that rows link to: their object type; ``None``: rows link nothing."""
+        return None
+
+    @property
+    def compares_with(self) -> str | None:
+        """What unchanged rows are told by: ``hubspot``, a path, or nothing."""
+        return None
+
+    @property
+    def most_cleared(self) -> float | None:
+        """``max_cleared``, where the verb has it."""
+        return None
+
+    @property
+    def most_rows(self) -> int | None:
+        """More rows than this stop the sync before its first request; ``None``: any number may come."""
+        return None
+
     def outcomes_hang_on(self) -> dict[str, Any]:
         """All that makes a difference to what becomes of the rows."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _MAKES_NO_DIFFERENCE}
@@ -111,23 +141,8 @@ class RecordOptions(SyncOptions):
         raise NotImplementedError
 
     @property
-    def compares_with(self) -> str | None:
-        """What unchanged rows are told by: ``hubspot``, a path, or nothing."""
-        return None
-
-    @property
-    def most_cleared(self) -> float | None:
-        """``max_cleared``, where the verb has it."""
-        return None
-
-    @property
     def matched(self) -> Mapping[str, str] | None:
         """``must_match``, where the verb has it."""
-        return None
-
-    @property
-    def most_rows(self) -> int | None:
-        """More rows than this stop the sync before its first request; ``None``: any number may come."""
         return None
 
 

@@ -12,7 +12,7 @@ from airflow_provider_hubbatch.core.protocol import entries_of, text_of
 from airflow_provider_hubbatch.core.scalars import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 UNKNOWN_OWNER: Final = "UNKNOWN_OWNER"
 """The category of a row with an address that no active owner has."""
@@ -39,11 +39,13 @@ class OwnersWantedError(Exception):
     """Rows name owners by their addresses: they can be made ready once the account's owners are known.
 
     :ivar names: the properties of owners that the rows have.
+    :ivar take: is told who the account's owners are.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], take: Callable[[Owners], None]) -> None:
         super().__init__("the account's owners are wanted")
         self.names = tuple(names)
+        self.take = take
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,14 +143,15 @@ def is_repeatable(method: str, path: str) -> bool:
     return method.upper() != "POST" or _REPEATABLE_POST.fullmatch(path.partition("?")[0]) is not None
 
 
-def checked_object_type(object_type: Any) -> str:
+def checked_object_type(object_type: Any, setting: str = "object_type") -> str:
     """The object type, if it can be one.
 
+    :param setting: what to call it in the error.
     :raises SettingsError: it isn't text, or has characters that no object type has (a slash, a dot, a newline).
     """
     if not isinstance(object_type, str) or not _OBJECT_TYPE.fullmatch(object_type):
         msg = (
-            f"object_type {object_type!r} can't be an object type: give a name or id as HubSpot has it, "
+            f"{setting} {object_type!r} can't be an object type: give a name or id as HubSpot has it, "
             "such as 'contacts', 'deals', '2-1234567' or 'p1_pets'"
         )
         raise SettingsError(msg)

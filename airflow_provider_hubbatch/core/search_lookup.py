@@ -69,6 +69,7 @@ class SearchLookup:
     definition: PropertyDefinition | None = None
     most_inputs: ClassVar[int] = MOST_VALUES
     remembers: ClassVar[bool] = True
+    folds: ClassVar[bool] = False
     lags: ClassVar[bool] = True
 
     def request(self, inputs: Sequence[Input]) -> Request:

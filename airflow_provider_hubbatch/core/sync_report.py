@@ -33,7 +33,8 @@ _REASONS_NAMED = 4
 class SyncReport(Costs):
     """What became of a sync's rows. Made by folding outcomes into it, one by one.
 
-    :param object_type: as HubSpot was told.
+    :param object_type: as HubSpot was told; of links: of the records that they start from.
+    :param to_object_type: of links: of the records that they lead to; ``None``: the sync links nothing.
     :param verb: of the sync: ``update``, ``upsert``, ...
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
     :param counts: status -> rows.
@@ -50,6 +51,7 @@ class SyncReport(Costs):
 
     object_type: str
     verb: str = "update"
+    to_object_type: str | None = None
     max_rejected: float = 0
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
@@ -64,6 +66,18 @@ class SyncReport(Costs):
     started_at: str | None = None
     completed_at: str | None = None
     seconds: float = 0.0
+
+    @property
+    def subject(self) -> str:
+        """What was written, in words: ``contacts``, ``contacts to companies``."""
+        return self.object_type if self.to_object_type is None else f"{self.object_type} to {self.to_object_type}"
+
+    @property
+    def dataset(self) -> str:
+        """What was written, as lineage calls it within the account: the links of two object types are one of both."""
+        if self.to_object_type is None:
+            return self.object_type
+        return f"associations/{self.object_type}/{self.to_object_type}"
 
     @property
     def rows(self) -> int:
@@ -97,6 +111,7 @@ class SyncReport(Costs):
         return {
             "verb": self.verb,
             "object_type": self.object_type,
+            **({} if self.to_object_type is None else {"to_object_type": self.to_object_type}),
             "rows": self.rows,
             **{status.value: self.counts[status] for status in Status},
             "rejected_by_category": dict(self.rejected_by_category.most_common()),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.options import ArchiveOptions
-from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
+from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class HubSpotBatchArchiveOperator(HubSpotBatchOperator):
+class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
     """Archive HubSpot CRM records, which can be restored from HubSpot's recycle bin within 90 days.
 
-    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.base.HubSpotBatchOperator`, and pushes its
+    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.records.HubSpotRecordsOperator`, and pushes its
     XComs.
 
     :param id_column: the column that names the record. Templated.
@@ -26,7 +26,7 @@ class HubSpotBatchArchiveOperator(HubSpotBatchOperator):
 
     options_class: ClassVar = ArchiveOptions
     template_fields: Sequence[str] = (
-        *HubSpotBatchOperator.template_fields,
+        *HubSpotRecordsOperator.template_fields,
         "id_column",
         "id_property",
     )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, RecordOptions
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, SyncOptions
 from airflow_provider_hubbatch.core.sync_report import WRITTEN
 from airflow_provider_hubbatch.exceptions import DailyQuotaError, HubSpotError, SettingsError
 from airflow_provider_hubbatch.links import HubSpotObjectsLink, ResultFilesLink, SyncLink, record_address
 from airflow_provider_hubbatch.retries import WORTH_A_RETRY, with_retry_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -35,8 +35,6 @@ class HubSpotBatchOperator(BaseOperator):
     rejected and unknown outcomes, with their source rows), ``results`` (every outcome, up to 1,000 rows), ``timeline``
     (how it went over time; also every ten seconds while it runs).
 
-    :param object_type: ``contacts``, ``companies``, ``deals``, ``tickets``, ``2-1234567``, ``p1_pets``: any CRM
-        object. Templated.
     :param rows: a list of dicts, a list of such lists (a mapped upstream task's output), a DataFrame, any iterable of
         dicts, ``SqlRows``, ``FileRows``, ``RejectedRows``, or the path of a ``.parquet``, ``.csv`` or ``.jsonl`` file;
         or a list of such sources. Two rows of one record take effect in input order. Templated.
@@ -56,10 +54,13 @@ class HubSpotBatchOperator(BaseOperator):
     :raises SettingsError: a parameter that isn't templated has a value that it can't have.
     """
 
-    options_class: ClassVar[type[RecordOptions]]
+    options_class: ClassVar[type[SyncOptions]]
     """What the verb's options are; each is an attribute of the operator."""
 
-    template_fields: Sequence[str] = ("object_type", "rows", "results_path", "hubspot_conn_id")
+    named_otherwise: ClassVar[Mapping[str, str]] = {}
+    """Of options whose name Airflow's operators have for something else: the attribute."""
+
+    template_fields: Sequence[str] = ("rows", "results_path", "hubspot_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json", "must_match": "json"}
     operator_extra_links = (SyncLink(), HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"
@@ -67,7 +68,6 @@ class HubSpotBatchOperator(BaseOperator):
     def __init__(
         self,
         *,
-        object_type: str,
         rows: Any,
         min_rows: int | None = None,
         max_rejected: float = 0,
@@ -83,7 +83,6 @@ class HubSpotBatchOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**with_retry_policy(kwargs))
-        self.object_type = object_type
         self.rows = rows
         self.min_rows = min_rows
         self.max_rejected = max_rejected
@@ -105,10 +104,11 @@ class HubSpotBatchOperator(BaseOperator):
         :param templated: ``False``: before templates are rendered: what they stand for keeps its default.
         :raises SettingsError: naming the one that is wrong.
         """
-        given = {one.name: getattr(self, one.name) for one in fields(self.options_class)}
+        named = {one.name: self.named_otherwise.get(one.name, one.name) for one in fields(self.options_class)}
+        given = {name: getattr(self, attribute) for name, attribute in named.items()}
         if templated:
             return self.options_class(**given)
-        known = {n: value for n, value in given.items() if n not in self.template_fields or _is_literal(value)}
+        known = {n: value for n, value in given.items() if named[n] not in self.template_fields or _is_literal(value)}
         options = self.options_class(**known)
         if known.keys() == given.keys():
             options.mapping  # noqa: B018 - checks what the columns are
@@ -150,6 +150,11 @@ class HubSpotBatchOperator(BaseOperator):
         if self._run is not None:
             self._run.stop()
 
+    @property
+    def shown_object_type(self) -> Any:
+        """The object type of the records that rows and their outcomes name first."""
+        raise NotImplementedError
+
     def account_details(self) -> dict[str, Any]:
         """The account's details as far as this try knows them, for the links."""
         return {} if self._run is None else self._run.account
@@ -184,7 +189,7 @@ class HubSpotBatchOperator(BaseOperator):
         map_index = context["ti"].map_index
         self._refuse_shared_state(context, map_index)
         return HubSpotHook(self.hubspot_conn_id).start_sync(
-            self.object_type,
+            self.shown_object_type,
             self._given_rows(),
             options,
             name=self.task_id if map_index is None or map_index < 0 else f"{self.task_id}-{map_index}",
@@ -238,7 +243,7 @@ class HubSpotBatchOperator(BaseOperator):
         def publish(timeline: dict[str, Any]) -> None:
             if self._run is None or self._run.superseded:
                 return
-            address = record_address(self.account_details(), str(self.object_type))
+            address = record_address(self.account_details(), str(self.shown_object_type))
             context["ti"].xcom_push(key="timeline", value={**timeline, "record_url": address})
 
         return publish

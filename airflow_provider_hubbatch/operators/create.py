@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.options import CreateOptions
-from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
+from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class HubSpotBatchCreateOperator(HubSpotBatchOperator):
+class HubSpotBatchCreateOperator(HubSpotRecordsOperator):
     """Create a HubSpot CRM record for every row, once, and account for every row.
 
-    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.base.HubSpotBatchOperator`, and pushes its
+    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.records.HubSpotRecordsOperator`, and pushes its
     XComs.
 
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
@@ -29,7 +29,7 @@ class HubSpotBatchCreateOperator(HubSpotBatchOperator):
 
     options_class: ClassVar = CreateOptions
     template_fields: Sequence[str] = (
-        *HubSpotBatchOperator.template_fields,
+        *HubSpotRecordsOperator.template_fields,
         "id_column",
         "id_property",
         "properties",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.options import UpdateOptions
-from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
+from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
+class HubSpotBatchUpdateOperator(HubSpotRecordsOperator):
     """Update HubSpot CRM records from rows, 100 a request, and account for every row.
 
-    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.base.HubSpotBatchOperator`, and pushes its
+    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.records.HubSpotRecordsOperator`, and pushes its
     XComs.
 
     :param id_column: the column that names the record. Templated.
@@ -34,7 +34,7 @@ class HubSpotBatchUpdateOperator(HubSpotBatchOperator):
 
     options_class: ClassVar = UpdateOptions
     template_fields: Sequence[str] = (
-        *HubSpotBatchOperator.template_fields,
+        *HubSpotRecordsOperator.template_fields,
         "id_column",
         "id_property",
         "properties",

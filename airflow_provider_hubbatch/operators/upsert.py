@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.options import UpsertOptions
-from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
+from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class HubSpotBatchUpsertOperator(HubSpotBatchOperator):
+class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
     """Create the HubSpot CRM records of rows that aren't there, update the others, and account for every row.
 
-    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.base.HubSpotBatchOperator`, and pushes its
+    Takes the parameters of :class:`~airflow_provider_hubbatch.operators.records.HubSpotRecordsOperator`, and pushes its
     XComs.
 
     :param id_property: the property by whose value a record is found or made: one with unique values, or a contact's
@@ -31,7 +31,7 @@ class HubSpotBatchUpsertOperator(HubSpotBatchOperator):
 
     options_class: ClassVar = UpsertOptions
     template_fields: Sequence[str] = (
-        *HubSpotBatchOperator.template_fields,
+        *HubSpotRecordsOperator.template_fields,
         "id_column",
         "id_property",
         "properties",

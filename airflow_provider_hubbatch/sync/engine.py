@@ -193,6 +193,8 @@ class Engine:
                     self._ledger.settle(row)
                 elif verb.lookup is not None:
                     self._lookups.add(verb.lookup, row)
+                elif verb.decides_first:
+                    self._take(row, verb.first_step(row))
                 else:
                     self._write(verb.operation, row)
             if self._ledger.has_outcomes or (self._has_work() and self._dispatcher.may_send()):
@@ -250,7 +252,8 @@ class Engine:
         return self._writes.next_batch()
 
     def _has_lookup(self) -> bool:
-        return self._lookups.has_batch(partial=self._no_row_can_join())
+        # rows that are being written may join, where what became of them is looked up
+        return self._lookups.has_batch(partial=self._no_row_can_join() and not self._writes.to_be_looked_up)
 
     def _has_write(self) -> bool:
         # rows that are being looked up may join a batch

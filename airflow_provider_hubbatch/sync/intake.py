@@ -5,12 +5,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_hubbatch.core.checkpoint import RowsDigest
 from airflow_provider_hubbatch.core.duplicates import Duplicates
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER
-from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.model import Chunk, Input, LinkedTo, RowOutcome, Status
 from airflow_provider_hubbatch.core.owners import OwnersWantedError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.clearing import EmptyValues
     from airflow_provider_hubbatch.core.mapping import RowMapping
     from airflow_provider_hubbatch.core.owners import Owners
+    from airflow_provider_hubbatch.core.pairs import PairMapping
 
 
 class Prepared(NamedTuple):
@@ -44,7 +45,7 @@ class Intake:
 
     def __init__(
         self,
-        mapping: RowMapping,
+        mapping: RowMapping | PairMapping,
         empty: EmptyValues,
         *,
         digests: bool,
@@ -71,7 +72,7 @@ class Intake:
         try:
             rows = self._prepared(chunk)
         except OwnersWantedError as wanted:
-            self._mapping.take_owners(self._read_owners(wanted.names))
+            wanted.take(self._read_owners(wanted.names))
             rows = self._prepared(chunk)
         if self._digests:
             self.digest.add(rows)
@@ -192,12 +193,12 @@ class ResumedRows:
                 continue
             if isinstance(row, Input) and row.row not in self._rejected:
                 self._settled_keys.append(hash(row.key))
-            given_id = row.given_id if isinstance(row, Input) else row.id
-            known: dict[str, Any] = {"id": given_id, "attempts": self._intake.take_attempts(row.row)}
+            attempts = self._intake.take_attempts(row.row)
             if row.row in self._rejected:
-                self._rejected[row.row] = self._rejected[row.row]._replace(values=chunk.row(offset), **known)
+                values = chunk.row(offset)
+                self._rejected[row.row] = _known_again(self._rejected[row.row], row, attempts)._replace(values=values)
             if self._outcomes is not None and row.row in self._outcomes:
-                self._outcomes[row.row] = self._outcomes[row.row]._replace(**known)
+                self._outcomes[row.row] = _known_again(self._outcomes[row.row], row, attempts)
         if unsettled:
             self.unsettled.append(Prepared(unsettled, prepared.replayed))
 
@@ -209,6 +210,16 @@ def _is_in(hashes: Sequence[int], key: str) -> bool:
     wanted = hash(key)
     place = bisect_left(hashes, wanted)
     return place < len(hashes) and hashes[place] == wanted
+
+
+def _known_again(outcome: RowOutcome, row: Input | RowOutcome, attempts: int | None) -> RowOutcome:
+    """An outcome out of a checkpoint, with what its row says."""
+    given_id, to = (row.given_id, None) if isinstance(row, Input) else (row.id, row.to)
+    if isinstance(row, Input) and row.pair is not None:
+        to = LinkedTo(row.pair.given_to)
+    if to is not None:
+        to = to._replace(record_id=outcome.to_record_id)
+    return outcome._replace(id=given_id, to=to, attempts=attempts)
 
 
 def _cut(chunk: Chunk, row: int) -> tuple[Chunk, Chunk | None]:

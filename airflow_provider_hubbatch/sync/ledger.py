@@ -55,15 +55,15 @@ class Ledger:
 
     def sent(self, inputs: Iterable[Input]) -> None:
         """These are being written: from now on it may have had its effect."""
-        self._uncertain.update(item.row for item in inputs)
+        self._uncertain |= _rows_of(inputs)
 
     def doubt(self, inputs: Iterable[Input]) -> None:
         """HubSpot has answered a request with these, and leaves open what became of them."""
-        self._doubted.update(item.row for item in inputs)
+        self._doubted |= _rows_of(inputs)
 
     def failed(self, inputs: Iterable[Input], *, maybe_applied: bool) -> None:
         """A request has failed: its rows are as certain as they were before it, unless HubSpot may have acted on it."""
-        rows = {item.row for item in inputs}
+        rows = _rows_of(inputs)
         if maybe_applied:
             self._doubted |= rows
         else:
@@ -104,3 +104,13 @@ class Ledger:
         if row.row in self._uncertain or row.in_doubt_since is not None:
             return row.outcome(Status.UNKNOWN, message="the sync ended before HubSpot's reply", cut_off=True)
         return self.not_sent(row)
+
+
+def _rows_of(inputs: Iterable[Input]) -> set[int]:
+    """The rows that a request with these is about: those too whose links are sent along."""
+    rows = set()
+    for item in inputs:
+        rows.add(item.row)
+        if item.pair is not None and item.pair.carried:
+            rows.update(item.pair.carried)
+    return rows

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_hubbatch.core.explain import fatal_error
+from airflow_provider_hubbatch.core.folded_lookup import FoldedQueue
+from airflow_provider_hubbatch.core.lookup import Found
 from airflow_provider_hubbatch.core.lookup_queue import LookupQueue
 from airflow_provider_hubbatch.core.model import RowOutcome, Status
 from airflow_provider_hubbatch.core.record_check import RECORD_MISMATCH, MismatchGuard
@@ -16,10 +18,10 @@ from airflow_provider_hubbatch.core.verdicts import Refused
 from airflow_provider_hubbatch.exceptions import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from airflow_provider_hubbatch.client.done import Done
-    from airflow_provider_hubbatch.core.lookup import Found, Lookup
+    from airflow_provider_hubbatch.core.lookup import Answer, Lookup
     from airflow_provider_hubbatch.core.lookup_queue import LookupBatch
     from airflow_provider_hubbatch.core.model import Input
     from airflow_provider_hubbatch.core.protocol import Reply, Request
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 class Lookups:
     """The stage of a sync that looks records up.
 
-    :param is_open: whether a row of this key waits to be written, or is under way.
+    :param is_open: whether another row of this key waits to be written, or is under way.
     :param take: carries out a row's next step.
     :param known: takes the doubt from an input that an earlier one of its key has settled.
     """
@@ -45,7 +47,7 @@ class Lookups:
         outbox: Outbox,
         refusals: Refusals,
         *,
-        is_open: Callable[[str], bool],
+        is_open: Callable[[str, int], bool],
         take: Callable[[Input, Step], None],
         known: Callable[[Input], Input],
     ) -> None:
@@ -55,7 +57,8 @@ class Lookups:
         self._verb = verb
         self._is_open = is_open
         self._take = take
-        self._queues: dict[Lookup, LookupQueue] = {}
+        # in the order in which rows come through them
+        self._queues: dict[Lookup, LookupQueue | FoldedQueue] = {}
         self._guard = MismatchGuard()
         self._sent = 0
         # key -> how many lookups had been sent when it was written: what those read may be older
@@ -70,42 +73,54 @@ class Lookups:
         queue = self._queues.get(lookup)
         if queue is None:
             self._say_once(lookup)
-            queue = self._queues[lookup] = LookupQueue(lookup)
+            queue = self._queues[lookup] = FoldedQueue(lookup) if lookup.folds else LookupQueue(lookup)
         if queue.add(item):
             self._go_on(queue)
 
     def has_batch(self, *, partial: bool) -> bool:
         """Whether there are enough inputs for a request.
 
-        :param partial: fewer than fit one are enough: no input can join them any more.
+        :param partial: fewer than fit one are enough: no further row can join them.
         """
-        return any(queue.unasked >= (1 if partial else lookup.most_inputs) for lookup, queue in self._queues.items())
+        return self._next_queue(partial=partial) is not None
 
     def next_batch(self) -> LookupJob | None:
-        """The next inputs to look up, of the queue that has most."""
-        queue = max(self._queues.values(), key=lambda one: one.unasked, default=None)
-        if queue is None or not queue.unasked:
+        """The next inputs to look up."""
+        queue = self._next_queue(partial=True)
+        if queue is None:
             return None
         job = LookupJob(self, queue, queue.take(self._sent))
         self._sent += 1
         return job
+
+    def _next_queue(self, *, partial: bool) -> LookupQueue | FoldedQueue | None:
+        """The queue that a request is to be made of: a full one, if there is one.
+
+        :param partial: else the first that has something, unless rows that are looked up in another way may join it.
+        """
+        full = next((queue for lookup, queue in self._queues.items() if queue.unasked >= lookup.most_inputs), None)
+        if full is not None or not partial:
+            return full
+        first = next(filter(len, self._queues.values()), None)
+        return first if first is not None and first.unasked else None
 
     def note_written(self, key: str) -> None:
         """A record has been written: what is being read of it may be older."""
         if self._queues:
             self._written[key] = self._sent
 
-    def take_answered(self, queue: LookupQueue) -> None:
+    def take_answered(self, queue: LookupQueue | FoldedQueue) -> None:
         """Go on with the inputs whose record is known, as far as no earlier one waits."""
         self._go_on(queue)
         oldest = min((one.oldest for one in self._queues.values() if one.oldest is not None), default=self._sent)
         self._written = {key: sent for key, sent in self._written.items() if sent > oldest}
 
-    def _go_on(self, queue: LookupQueue) -> None:
+    def _go_on(self, queue: LookupQueue | FoldedQueue) -> None:
         for item, found, batch in queue.ready():
             key = order_key(found.record.id) if found.record is not None else item.key
-            if self._is_open(key) or self._written.get(key, 0) > batch.number:
-                found = replace(found, is_stale=True)  # noqa: PLW2901 - the same, known better
+            waits = self._is_open(key, item.row)
+            if waits or self._written.get(key, 0) > batch.number:
+                found = replace(found, is_stale=True, waits=waits)  # noqa: PLW2901 - the same, known better
             step = self._verb.after_lookup(self._known(item), found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
@@ -132,7 +147,7 @@ class LookupJob:
     """Some inputs whose records are read."""
 
     stage: Lookups
-    queue: LookupQueue
+    queue: LookupQueue | FoldedQueue
     batch: LookupBatch
     reads: ClassVar[bool] = True
     is_suspected: ClassVar[bool] = False
@@ -148,7 +163,7 @@ class LookupJob:
     def answered(self, reply: Reply, done: Done) -> None:  # noqa: ARG002 - reading has no effect
         """Go on with what was found; ask again for what the reply leaves out."""
         found = self.queue.lookup.read(self.batch.asked, reply, repeated=self.batch.repeated)
-        if any(one is not None and one.record is not None for one in found):
+        if any(isinstance(one, Found) and (one.record is not None or one.links is not None) for one in found):
             self.stage.refusals.lookup_answered()
         self._take(found)
 
@@ -168,7 +183,7 @@ class LookupJob:
             self.stage.outbox.add(*[replace(self, batch=part) for part in parts])
             self.stage.take_answered(self.queue)
 
-    def _take(self, found: list[Found | None]) -> None:
+    def _take(self, found: Sequence[Answer]) -> None:
         again = self.queue.answer(self.batch, found)
         self.stage.outbox.add(*[replace(self, batch=batch) for batch in again])
         self.stage.take_answered(self.queue)

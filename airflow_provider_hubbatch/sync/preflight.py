@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import Chunk
     from airflow_provider_hubbatch.core.options import RecordOptions
+    from airflow_provider_hubbatch.core.pairs import PairMapping
     from airflow_provider_hubbatch.core.verbs.verb import Verb
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Preflight:
 
     definitions: Mapping[str, PropertyDefinition] | None
     verb: Verb
-    mapping: RowMapping
+    mapping: RowMapping | PairMapping
     columns: dict[str, str]
     account: dict[str, Any]
 
@@ -56,7 +57,7 @@ def run_preflight(
     """
     spec = options.mapping
     properties, account = _asked(client, object_type, options, costs, needs_account=needs_account)
-    definitions = _readable_definitions(properties, object_type)
+    definitions = readable_definitions(properties, object_type)
     verb = VERBS[options.verb](
         options,
         object_type=object_type,
@@ -102,7 +103,7 @@ def _asked(
     )
 
 
-def _readable_definitions(
+def readable_definitions(
     properties: Callable[[], list[dict[str, Any]] | None], object_type: str
 ) -> dict[str, PropertyDefinition] | None:
     """HubSpot's definitions; ``None``: not read, empty: not allowed to."""

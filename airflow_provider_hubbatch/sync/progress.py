@@ -97,7 +97,7 @@ def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
     spent = f"{requests} ({report.retries:,} retries, {report.rate_limited:,} rate limited"
     isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
     left = f"; {daily_remaining:,} calls left today" if daily_remaining is not None else ""
-    return f"{report.object_type}: {outcomes}{rate}; {spent}{isolation}{left}"
+    return f"{report.subject}: {outcomes}{rate}; {spent}{isolation}{left}"
 
 
 def rejected_lines(report: SyncReport) -> list[str]:

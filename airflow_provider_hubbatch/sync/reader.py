@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.mapping import RowMapping
     from airflow_provider_hubbatch.core.model import Chunk, RowOutcome
-    from airflow_provider_hubbatch.core.options import RecordOptions
+    from airflow_provider_hubbatch.core.options import SyncOptions
     from airflow_provider_hubbatch.core.owners import Owners
+    from airflow_provider_hubbatch.core.pairs import PairMapping
     from airflow_provider_hubbatch.sync.recorder import Recorder
     from airflow_provider_hubbatch.sync.signals import HeldSignals
 
@@ -38,7 +39,7 @@ class RowReader:
     def __init__(
         self,
         rows: Any,
-        options: RecordOptions,
+        options: SyncOptions,
         *,
         name: str,
         recorder: Recorder,
@@ -64,7 +65,7 @@ class RowReader:
         most = self._options.most_rows
         return closing(chunks if most is None else _at_most(most, chunks))
 
-    def new_intake(self, mapping: RowMapping) -> Intake:
+    def new_intake(self, mapping: RowMapping | PairMapping) -> Intake:
         """For reading the rows from the first on."""
         empty = EmptyValues(clears=self._spec.clears, max_cleared=self._options.most_cleared)
         return Intake(

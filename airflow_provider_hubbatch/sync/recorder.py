@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.model import Input, RowOutcome
-    from airflow_provider_hubbatch.core.options import RecordOptions
+    from airflow_provider_hubbatch.core.options import SyncOptions
     from airflow_provider_hubbatch.core.result_names import Parts
     from airflow_provider_hubbatch.core.verbs.verb import Verb
     from airflow_provider_hubbatch.sync.engine import Progress
@@ -66,7 +66,7 @@ class Recorder:
         self,
         client: HubSpotClient,
         object_type: str,
-        options: RecordOptions,
+        options: SyncOptions,
         *,
         name: str,
         this_try: TaskTry,
@@ -103,6 +103,7 @@ class Recorder:
         self.report = SyncReport(
             object_type=object_type,
             verb=options.verb,
+            to_object_type=options.linked_type,
             max_rejected=options.max_rejected,
             results_path=None if options.results_path is None else show_path(options.results_path),
         )

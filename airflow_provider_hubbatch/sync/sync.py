@@ -7,13 +7,15 @@ import itertools
 import logging
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch import sources
 from airflow_provider_hubbatch.core import protocol
 from airflow_provider_hubbatch.core.checkpoint import settings_fingerprint
 from airflow_provider_hubbatch.core.clearing import hold_until_checked
-from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
+from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT, RecordOptions
 from airflow_provider_hubbatch.exceptions import (
     AccessError,
     DailyQuotaError,
@@ -28,6 +30,7 @@ from airflow_provider_hubbatch.sync.engine import Engine, Plan
 from airflow_provider_hubbatch.sync.intake import not_asked
 from airflow_provider_hubbatch.sync.key_check import KeyCheckJob, may_have_the_wrong_key, with_key_check
 from airflow_provider_hubbatch.sync.owners import read_owners
+from airflow_provider_hubbatch.sync.pair_preflight import run_pair_preflight
 from airflow_provider_hubbatch.sync.preflight import run_preflight
 from airflow_provider_hubbatch.sync.reader import RowReader
 from airflow_provider_hubbatch.sync.recorder import Recorder
@@ -39,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from airflow_provider_hubbatch.client.client import HubSpotClient
+    from airflow_provider_hubbatch.core.associate_options import AssociateOptions
     from airflow_provider_hubbatch.core.checkpoint import Checkpoint
     from airflow_provider_hubbatch.core.model import Chunk, Input, RowOutcome
-    from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sync.intake import Intake, Prepared
     from airflow_provider_hubbatch.sync.jobs import Job
@@ -73,7 +76,7 @@ class Sync:
         client: HubSpotClient,
         object_type: str,
         rows: Any,
-        options: RecordOptions,
+        options: RecordOptions | AssociateOptions,
         *,
         name: str = "outcomes",
         this_try: TaskTry | None = None,
@@ -84,7 +87,8 @@ class Sync:
         self._lineage_context = lineage_context
         self._rows = rows
         self._options = options
-        self._object_type = protocol.checked_object_type(object_type)
+        setting = "object_type" if options.linked_type is None else "from_object_type"
+        self._object_type = protocol.checked_object_type(object_type, setting)
         self._spec = options.mapping
         self._try = this_try or TaskTry()
         self._intake: Intake | None = None
@@ -259,16 +263,17 @@ class Sync:
     # --- before the first row ------------------------------------------------------------------------------------
 
     def _preflight(self, first: Chunk) -> Preflight:
-        known = run_preflight(
-            self._client,
-            self._object_type,
-            self._options,
-            first,
-            costs=self.report,
-            needs_account=self._needs_account(),
-        )
+        client, options, needs_account = self._client, self._options, self._needs_account()
+        if isinstance(options, RecordOptions):
+            known = run_preflight(
+                client, self._object_type, options, first, costs=self.report, needs_account=needs_account
+            )
+        else:
+            known = run_pair_preflight(
+                client, self._object_type, options, first, costs=self.report, needs_account=needs_account
+            )
         self.columns, self.account = known.columns, known.account
-        note_hook_lineage(self._lineage_context, self.account, self._object_type)
+        note_hook_lineage(self._lineage_context, self.account, self.report)
         return known
 
     def _needs_account(self) -> bool:
@@ -285,14 +290,14 @@ class Sync:
         return self._options.compares_with not in (None, COMPARE_WITH_HUBSPOT)
 
     def _log_start(self, known: Preflight) -> None:
+        written = f", {len(self.columns)} {'property' if len(self.columns) == 1 else 'properties'}"
         log.info(
-            "%s %s in HubSpot from %s: %s, %d %s",
+            "%s %s in HubSpot from %s: %s%s",
             known.verb.doing,
-            self._object_type,
+            self.report.subject,
             sources.describe(self._rows),
             self._spec.naming,
-            len(self.columns),
-            "property" if len(self.columns) == 1 else "properties",
+            written if isinstance(self._spec, MappingSpec) else "",
         )
 
     # --- the sync ------------------------------------------------------------------------------------------------
@@ -331,26 +336,31 @@ class Sync:
     ) -> Iterable[Sequence[Input | RowOutcome]]:
         """The rows, past everything that may hold them back."""
         rows: Iterable[Sequence[Input | RowOutcome]] = (one.rows for one in prepared)
-        if self._spec.clears:
+        spec = self._spec
+        if not isinstance(spec, MappingSpec):
+            return rows
+        if spec.clears:
             rows = hold_until_checked(prepared, intake.empty, self.stop)
         if self._remembers:
             owner = {
                 "portal": self.account.get("portalId"),
                 "object_type": self._object_type,
-                "id_property": self._spec.id_property,
+                "id_property": spec.id_property,
             }
             fingerprints = self._recorder.load_fingerprints(str(self._options.compares_with), owner)
             rows = map(fingerprints.leave_out_unchanged, rows)
-        if self._options.preflight and may_have_the_wrong_key(self._spec, known.verb, self.columns):
-            rows = with_key_check(rows, self._key_check, lambda job: self._engine.add(job) if self._engine else None)
+        if self._options.preflight and may_have_the_wrong_key(spec, known.verb, self.columns):
+            rows = with_key_check(
+                rows, partial(self._key_check, spec), lambda job: self._engine.add(job) if self._engine else None
+            )
         return rows
 
-    def _key_check(self, inputs: Sequence[Input]) -> Job:
+    def _key_check(self, spec: MappingSpec, inputs: Sequence[Input]) -> Job:
         return KeyCheckJob(
             inputs=inputs,
             object_type=self._object_type,
             api_version=self._client.api_version,
-            id_column=str(self._spec.id_column),
+            id_column=str(spec.id_column),
             columns=self.columns,
             warn=lambda warning: log.warning("%s", warning),
         )

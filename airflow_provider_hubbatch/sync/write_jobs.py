@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.isolation import Isolation
     from airflow_provider_hubbatch.core.model import Input, RowOutcome
     from airflow_provider_hubbatch.core.protocol import Reply, Request
-    from airflow_provider_hubbatch.core.verbs.verb import Operation
+    from airflow_provider_hubbatch.core.verbs.verb import LookUp, Operation
     from airflow_provider_hubbatch.core.verdicts import Final
     from airflow_provider_hubbatch.sync.ledger import Ledger
     from airflow_provider_hubbatch.sync.outbox import Outbox
@@ -55,6 +55,7 @@ class Stage(Protocol):
     outbox: Outbox
     refusals: Refusals
     before_write: Callable[[Sequence[Input]], None]
+    to_be_looked_up: int
 
     def send_groups(self, operation: Operation, groups: Iterable[Group], sending: Sending) -> None:
         """Send these, when there is room."""
@@ -91,6 +92,9 @@ class Stage(Protocol):
 
     def reject(self, item: Input, error: ErrorReply) -> None:
         """HubSpot refuses a row, or is sure to."""
+
+    def look_further(self, steps: Sequence[tuple[Input, LookUp]]) -> None:
+        """HubSpot has answered a request with these, and another step tells what became of them."""
 
     def give_up(self, inputs: Iterable[Input], error: ErrorReply) -> None:
         """HubSpot never said what became of these.
@@ -132,21 +136,25 @@ class WriteJob:
             self._divide()
             return None
         self.stage.before_write(self.group.inputs)
+        self.stage.to_be_looked_up += self.operation.looks_further
         self.stage.ledger.sent(self.group.inputs)
         return request
 
     def unanswered(self, *, maybe_applied: bool) -> None:
         """What was refused for sure, or never arrived, has had no effect."""
+        self.stage.to_be_looked_up -= self.operation.looks_further
         self.stage.ledger.failed(self.group.inputs, maybe_applied=maybe_applied)
 
     def answered(self, reply: Reply, done: Done) -> None:
         """Rows that the reply names have their outcome; what it leaves open is read back."""
         stage, group = self.stage, self.group
+        stage.to_be_looked_up -= self.operation.looks_further
         inputs = stage.doubted(group.inputs, reply, done) if done.maybe_applied else group.inputs
         reading = self.operation.read(inputs, reply)
         stage.confirm(reading.confirmed, accepted=bool(reading.strays))
         for item, error in reading.refused:
             stage.reject(item, error)
+        stage.look_further(reading.further)
         rest = replace(group, inputs=reading.unsaid)
         if reading.unsaid and reading.errors:
             self._refused(rest, done, self._search, reading.errors[0])

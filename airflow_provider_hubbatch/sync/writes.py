@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 class Writes:
     """The stage of a sync that writes.
 
+    Many methods: each thing that a job may find out has a name.
+
     :param clock: HubSpot's.
     :param take: carries out the next step of a row: ``take(row as it was, step)``.
     :param before_write: called right before inputs are sent.
@@ -61,6 +63,8 @@ class Writes:
         self._lanes = lanes
         self._take = take
         self._note = note
+        # requests under way whose rows are looked up afterwards
+        self.to_be_looked_up = 0
         # of rows that were in doubt and have their outcome: later ones of their key aren't
         self._known_keys: set[str] = set()
 
@@ -154,6 +158,12 @@ class Writes:
         if step.status in (Status.REJECTED, Status.UNKNOWN):
             self.refusals.note_bad()
         self.settle(item, step)
+
+    def look_further(self, steps: Sequence[tuple[Input, LookUp]]) -> None:
+        """HubSpot has answered a request with these, and another step tells what became of them."""
+        self.ledger.doubt(item for item, _ in steps)
+        for item, step in steps:
+            self._go_on(item, step)
 
     def give_up(self, inputs: Iterable[Input], error: ErrorReply) -> None:
         """HubSpot never said what became of these.

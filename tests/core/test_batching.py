@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from random import Random
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,9 @@ from airflow_provider_hubbatch.core.batching import Lanes
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS
 from airflow_provider_hubbatch.core.verbs.update import BatchUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UPDATE = BatchUpdate(object_type="contacts", api_version="2026-03")
 
@@ -22,6 +26,19 @@ class Few(BatchUpdate):
     def __init__(self, most_inputs: int) -> None:
         super().__init__(object_type="contacts", api_version="2026-03")
         object.__setattr__(self, "most_inputs", most_inputs)
+
+
+class OfFewRecords(Few):
+    """An operation of which inputs of so many records fit a request, and that takes along what is behind them."""
+
+    def __init__(self, most_inputs: int, most_records: int) -> None:
+        super().__init__(most_inputs)
+        object.__setattr__(self, "most_records", most_records)
+
+        def join(item: Input, others: Sequence[Input]) -> Input:
+            return item._replace(properties={"with": ",".join(str(one.row) for one in others)})
+
+        object.__setattr__(self, "join", join)
 
 
 def taken_from(lanes: Lanes) -> list[Input]:
@@ -66,7 +83,7 @@ def test_lanes_hand_out_each_row_once_and_each_record_in_order(records: list[int
             release(lanes, under_way.pop(random.randrange(len(under_way))))
     assert sorted(row for rows in order.values() for row in rows) == list(range(len(records)))
     assert all(rows == sorted(rows) for rows in order.values())
-    assert not any(lanes.has(item.key) for item in waiting)
+    assert not any(lanes.has(item.key, -1) for item in waiting)
 
 
 @settings(max_examples=200, deadline=None)
@@ -91,7 +108,7 @@ def test_lanes_wait_for_a_row_that_goes_on_under_another_key(records: list[int],
                 settled.append(item.row)
                 release(lanes, item)
     assert sorted(settled) == list(range(len(records)))
-    assert not any(lanes.has(f"{kind}{record}") for record in records for kind in "rn")
+    assert not any(lanes.has(f"{kind}{record}", -1) for record in records for kind in "rn")
 
 
 def test_lanes_take_no_more_than_fit_a_request() -> None:
@@ -120,7 +137,7 @@ def test_lanes_count_what_waits() -> None:
     lanes.add(UPDATE, make(5, "cold"))
     assert (len(lanes), lanes.has_batch(partial=True), lanes.has_batch(partial=False)) == (6, True, False)
     first, _ = taken_from(lanes)
-    assert (len(lanes), lanes.has_batch(partial=True), lanes.has("hot")) == (4, False, True)
+    assert (len(lanes), lanes.has_batch(partial=True), lanes.has("hot", -1)) == (4, False, True)
     release(lanes, first)
     assert (len(lanes), lanes.has_batch(partial=True)) == (4, True)
 
@@ -133,3 +150,25 @@ def test_lanes_let_the_next_row_of_a_record_go_first() -> None:
     (first,) = taken_from(lanes)
     release(lanes, first)
     assert [item.row for item in taken_from(lanes)] == [1, 2, 3]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=60), st.integers(1, 9), st.integers(1, 3))
+def test_inputs_of_one_record_go_together(pairs: list[tuple[int, int]], most: int, records: int) -> None:
+    """A request has inputs of few records, all that are ready of each, as far as they fit; none is lost."""
+    lanes, operation = Lanes(), OfFewRecords(most, records)
+    for row, (record, other) in enumerate(pairs):
+        lanes.add(operation, Input(row, record, str(record), f"{record} {other}", {}))
+    seen: list[int] = []
+    while len(lanes):
+        batch = lanes.take()
+        assert batch is not None
+        inputs = list(batch.inputs)
+        assert 0 < len(inputs) <= most
+        assert len({item.id for item in inputs}) <= records
+        for item in inputs:
+            behind = [row for row, pair in enumerate(pairs) if pair == pairs[item.row] and row > item.row]
+            assert item.properties["with"] == ",".join(map(str, behind))
+            release(lanes, item)
+        seen += [item.row for item in inputs]
+    assert sorted(seen) == list(range(len(pairs)))

@@ -99,6 +99,9 @@ class Create:
 
     id_property: str = "key"
     most_inputs: ClassVar[int] = 100
+    most_records: ClassVar[int | None] = None
+    looks_further: ClassVar[bool] = False
+    join: ClassVar[None] = None
     creates: ClassVar[bool] = False
     tells_afterwards: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = False
@@ -177,6 +180,9 @@ class Archive:
 
     id_property: str | None = None
     most_inputs: ClassVar[int] = 30
+    most_records: ClassVar[int | None] = None
+    looks_further: ClassVar[bool] = False
+    join: ClassVar[None] = None
     creates: ClassVar[bool] = False
     tells_afterwards: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = True

@@ -19,6 +19,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.verbs.link_oracle import SeenLinks
 from tests.verbs.oracle import lies
 from tests.verbs.trouble import Ending, Trouble, draw
 from tests.verbs.truth import Records, Seen, Try
@@ -26,8 +27,10 @@ from tests.verbs.truth import Records, Seen, Try
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_provider_hubbatch.core.sync_report import SyncReport
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox, RecordedRequest
     from tests.resume.resuming import DictStore
+    from tests.verbs.link_runs import LinkTrouble
 
 CONNECTION = "fault_runs"
 # Airflow would go on retrying; by then HubSpot has recovered.
@@ -45,24 +48,14 @@ def run(trouble: Trouble, folder: Path) -> Seen:
 
     :param folder: for the result files.
     """
-    from tests.resume.resuming import DictStore, lines_of
+    from tests.resume.resuming import lines_of
 
-    store = DictStore()
-    tries: list[Try] = []
     has_files = trouble.seed % 2 == 0
     options = {**trouble.options, "results_path": str(folder / "results")} if has_files else trouble.options
     with trouble.sandbox() as sandbox:
         os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = trouble.connection(sandbox)
         before, gone = _records(sandbox, trouble), _records(sandbox, trouble, archived=True)
-        sandbox.forget_requests()
-        while True:
-            ending = trouble.endings[len(tries)] if len(tries) < len(trouble.endings) else None
-            if len(tries) == MAX_TRIES - 1:
-                sandbox.faults.clear()
-            one, report = _try(trouble, options, sandbox, store, ending, number=len(tries) + 1)
-            tries.append(one)
-            if one.ending in ("done", "SystematicRefusalError") or len(tries) == MAX_TRIES:
-                break
+        tries, report = _tries(trouble, options, sandbox)
         return Seen(
             trouble=trouble,
             before=before,
@@ -76,12 +69,49 @@ def run(trouble: Trouble, folder: Path) -> Seen:
         )
 
 
+def run_links(trouble: LinkTrouble, folder: Path) -> SeenLinks:
+    """As :func:`run`, of a sync that links records."""
+    from tests.resume.resuming import lines_of
+
+    has_files = trouble.seed % 2 == 0
+    options = {**trouble.options, "results_path": str(folder / "results")} if has_files else trouble.options
+    with trouble.sandbox() as sandbox:
+        os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = trouble.connection(sandbox)
+        tries, report = _tries(trouble, options, sandbox)
+        return SeenLinks(
+            trouble=trouble,
+            after=trouble.links(sandbox),
+            tries=tries,
+            summary=report.summary(),
+            results=report.results() or [],
+            lines=lines_of(folder / "results", "sync") if has_files else None,
+        )
+
+
+def _tries(
+    trouble: Trouble | LinkTrouble, options: dict[str, Any], sandbox: HubSpotSandbox
+) -> tuple[list[Try], SyncReport]:
+    """Try until the sync is done, as Airflow would."""
+    from tests.resume.resuming import DictStore
+
+    store, tries = DictStore(), list[Try]()
+    sandbox.forget_requests()
+    while True:
+        ending = trouble.endings[len(tries)] if len(tries) < len(trouble.endings) else None
+        if len(tries) == MAX_TRIES - 1:
+            sandbox.faults.clear()
+        one, report = _try(trouble, options, sandbox, store, ending, number=len(tries) + 1)
+        tries.append(one)
+        if one.ending in ("done", "SystematicRefusalError") or len(tries) == MAX_TRIES:
+            return tries, report
+
+
 def _records(sandbox: HubSpotSandbox, trouble: Trouble, *, archived: bool = False) -> Records:
     return deepcopy(sandbox.objects(trouble.object_type, archived=archived))
 
 
 def _try(
-    trouble: Trouble,
+    trouble: Trouble | LinkTrouble,
     options: dict[str, Any],
     sandbox: HubSpotSandbox,
     store: DictStore,
@@ -112,9 +142,8 @@ def _texts(values: dict[str, str | None]) -> dict[str, str]:
     return {name: value or "" for name, value in values.items()}
 
 
-def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, number: int) -> Any:
+def _sync(trouble: Trouble | LinkTrouble, options: dict[str, Any], store: _KillableStore, number: int) -> Any:
     """A sync that has not begun, as the operator starts it, but of little patience."""
-    from airflow_provider_hubbatch.core.options import OPTIONS
     from airflow_provider_hubbatch.core.verdicts import RetryPolicy
     from airflow_provider_hubbatch.hooks import HubSpotHook
     from airflow_provider_hubbatch.sync.resume import Checkpoints
@@ -127,7 +156,7 @@ def _sync(trouble: Trouble, options: dict[str, Any], store: _KillableStore, numb
     sync = hook.start_sync(
         trouble.object_type,
         [row.given for row in trouble.rows],
-        OPTIONS[trouble.verb](**options),
+        trouble.new_options(options),
         name="sync",
         this_try=this_try,
     )
@@ -233,7 +262,7 @@ def main() -> int:
     options = parser.parse_args()
     totals: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="hubbatch-fault-runs-") as home:
-        _use_airflow_in(Path(home), level="INFO" if options.log else "CRITICAL")
+        use_airflow_in(Path(home), level="INFO" if options.log else "CRITICAL")
         for seed in range(options.seed, options.seed + options.runs):
             began = time.monotonic()
             try:
@@ -242,14 +271,15 @@ def main() -> int:
                 totals["failed"] += 1
                 sys.stdout.write(f"seed {seed}: {error}\n")
                 continue
-            totals += _numbers(seen)
+            totals += numbers_of(seen)
             if options.log:
                 sys.stdout.write(f"seed {seed}: {time.monotonic() - began:.1f} s\n")
     sys.stdout.write(f"{options.runs} runs of {options.verb}: {dict(totals)}\n")
     return 1 if totals["failed"] else 0
 
 
-def _numbers(seen: Seen) -> Counter[str]:
+def numbers_of(seen: Seen | SeenLinks) -> Counter[str]:
+    """What a run came to, for adding up."""
     numbers = Counter({name: value for name, value in seen.summary.items() if isinstance(value, int)})
     numbers["tries"] = len(seen.tries)
     numbers.update(f"ended by {one.ending}" for one in seen.tries)
@@ -257,7 +287,8 @@ def _numbers(seen: Seen) -> Counter[str]:
     return numbers
 
 
-def _use_airflow_in(home: Path, level: str) -> None:
+def use_airflow_in(home: Path, level: str) -> None:
+    """Have Airflow's own files there."""
     from demo.airflow_home import airflow_environment
 
     os.environ.update(airflow_environment(home, home / "dags") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": level})

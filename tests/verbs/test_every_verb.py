@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from airflow_provider_hubbatch.reports import result_files
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from tests.airflow_dags import TaskRecord
 from tests.resume.resuming import lines_of
-from tests.verbs.verbs import VERBS, Verb
+from tests.verbs.verbs import ASSOCIATE_WITH_LABEL, VERBS, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +40,8 @@ every_verb = pytest.mark.parametrize("verb", VERBS, ids=str)
 
 @pytest.fixture
 def hubspot(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpotSandbox]:
-    """A local HubSpot with 200 contacts, which the connection ``hubspot_default`` leads to; as fast as it can."""
-    with HubSpotSandbox(records={"contacts": 200}, requests_per_10_seconds=10_000) as running:
+    """A local HubSpot with 200 contacts and companies, to which the connection ``hubspot_default`` leads; very fast."""
+    with HubSpotSandbox(records={"contacts": 200, "companies": 200}, requests_per_10_seconds=10_000) as running:
         monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", running.connection())
         yield running
 
@@ -69,7 +70,7 @@ def test_every_row_has_its_effect_and_its_outcome(verb: Verb, hubspot: HubSpotSa
     report = verb.sync(HubSpotHook(), [*verb.rows(NUMBERS), bad])
     assert statuses(report) == {row: verb.success if row < 120 else "rejected" for row in range(121)}
     assert sorted(verb.done(hubspot, "Gent")) == list(NUMBERS)
-    assert len(verb.writes(hubspot)) == 2
+    assert len(verb.writes(hubspot)) == math.ceil(120 / verb.most_inputs)
     (rejected,) = report.rejected
     assert (rejected.row, rejected.category, rejected.values) == (120, category, bad)
     summary = report.summary()
@@ -142,10 +143,10 @@ def test_too_few_rows_fail_before_anything_is_sent(verb: Verb, hubspot: HubSpotS
 @every_verb
 def test_an_unknown_object_type_is_named(verb: Verb, hubspot: HubSpotSandbox) -> None:
     """With preflight or without: the wrong setting is named, and nothing is written."""
-    wrong = {name: "butterflies" for name in verb.where if name.endswith("object_type")}
+    *_, setting = (name for name in verb.where if name.endswith("object_type"))
     for preflight in (True, False):
         with pytest.raises(SettingsError, match="butterflies"):
-            verb.sync(HubSpotHook(), verb.rows(range(1, 5)), preflight=preflight, **wrong)
+            verb.sync(HubSpotHook(), verb.rows(range(1, 5)), preflight=preflight, **{setting: "butterflies"})
     assert verb.done(hubspot, "Gent") == []
 
 
@@ -208,7 +209,7 @@ FAULTS: list[tuple[dict[str, Any], bool]] = [
 ]
 
 
-@every_verb
+@pytest.mark.parametrize("verb", [*VERBS, ASSOCIATE_WITH_LABEL], ids=str)
 @pytest.mark.parametrize(("fault", "unclear"), FAULTS, ids=[str(fault) for fault, _ in FAULTS])
 def test_a_sync_gets_over_a_fault(verb: Verb, hubspot: HubSpotSandbox, fault: dict[str, Any], unclear: bool) -> None:
     """After any single fault every row has its effect once and is said to; where nobody can know, it is unknown."""
@@ -319,7 +320,7 @@ def test_a_task_tells_all_in_success_and_failure(
     assert good["timeline"]["summary"] == good["return_value"]
     assert good["_link_HubSpotObjectsLink"].startswith(f"{hubspot.url}/contacts/123456/objects/")
     assert [line["row"] for line in lines_of(tmp_path / "good", "good")] == list(range(8))
-    assert good["lineage"]["where"] == ["hubspot://123456", next(iter(verb.where.values()))]
+    assert good["lineage"]["where"] == ["hubspot://123456", verb.dataset or next(iter(verb.where.values()))]
     assert good["lineage"]["rows"] == 8
     assert good["lineage"]["summary"][verb.success] == 8
 
@@ -354,6 +355,7 @@ OUTRIGHT = {"min_rows", "max_rejected", "preflight", "validate_only", "max_in_fl
     "daily_quota_reserve",
     "max_cleared",
     "missing_ok",
+    "remove",
 }
 
 
@@ -386,7 +388,8 @@ def test_a_wrong_setting_is_named_before_anything_is_written(
     # what is wrong with columns is told together with what HubSpot's definitions say of them, which are read with the
     # account's details
     asked = {(request.method, request.path.rpartition("/")[0]) for request in hubspot.requests}
-    assert asked <= {("GET", "/crm/properties/2026-03"), ("GET", "/account-info/2026-03")}
+    read = ("/crm/properties/2026-03", "/account-info/2026-03", "/crm/associations/2026-03/contacts/companies")
+    assert asked <= {("GET", path) for path in read}
 
 
 @every_verb

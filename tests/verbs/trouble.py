@@ -125,6 +125,12 @@ class Trouble:
         """Record ids that were merged away -> the surviving record's."""
         return {str(FIRST_ID + number): str(FIRST_ID + number + 1) for number in _merged(self.contacts)}
 
+    def new_options(self, options: dict[str, Any]) -> Any:
+        """The sync's options."""
+        from airflow_provider_hubbatch.core.options import OPTIONS
+
+        return OPTIONS[self.verb](**options)
+
     def sandbox(self) -> HubSpotSandbox:
         """A HubSpot with the records that there are before."""
         sandbox = HubSpotSandbox(
@@ -307,8 +313,8 @@ def _contact_keys(contacts: int, id_property: str | None, *, has_new: bool) -> K
     return Keys(good=good, writings=[str, lambda one: f"  {one}\t"], malformed=(True, ["C-0001"]))
 
 
-def _ways(random: Random) -> dict[str, Any]:
-    """HubSpot's ways and faults, the API's version, how the tries end."""
+def drawn_faults(random: Random) -> list[Kind]:
+    """What goes wrong, and how often."""
     kinds = list(TRANSIENT)
     if random.random() < 0.5:
         kinds += UNCLEAR
@@ -322,10 +328,20 @@ def _ways(random: Random) -> dict[str, Any]:
     if random.random() < 0.15:
         kind, details, _ = random.choice(SLOW)
         faults.append((kind, {**details, "count": 1}, 0.2))
-    endings = [
+    return faults
+
+
+def drawn_endings(random: Random) -> list[Ending]:
+    """How the first tries end."""
+    return [
         Ending(kind=random.choice(["stop", "kill"]), after_requests=random.randrange(1, 12))
         for _ in range(random.choice([0, 0, 1, 1, 2, 4]))
     ]
+
+
+def _ways(random: Random) -> dict[str, Any]:
+    """HubSpot's ways and faults, the API's version, how the tries end."""
+    faults, endings = drawn_faults(random), drawn_endings(random)
     return {
         "behaviours": {name: random.choice(values) for name, values in BEHAVIOURS.items()},
         "faults": faults,

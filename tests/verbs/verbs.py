@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,9 +16,11 @@ Rows = list[dict[str, Any]]
 # (parameter, a wrong value as Python, what the message must have)
 Wrong = tuple[str, str, str]
 
-WRONG_FOR_ALL: tuple[Wrong, ...] = (
+WRONG_TYPES: tuple[Wrong, ...] = (
     ("object_type", "'contacts/../companies'", "object_type"),
     ("object_type", "None", "object_type"),
+)
+WRONG_FOR_ALL: tuple[Wrong, ...] = (
     ("rows", "None", "rows"),
     ("rows", "42", "rows"),
     ("rows", "{'id': 1}", "rows"),
@@ -49,7 +51,7 @@ WRONG_IDS: tuple[Wrong, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """One verb. Its rows are numbered from 1 to 200; the fixture ``sandbox`` has a contact of each number.
+    """One verb. Its rows are numbered from 1 to 200; the fixture ``hubspot`` has a contact and a company of each.
 
     :param label: what tests call it, where there are several of one verb.
     :param operator: its class's name.
@@ -59,6 +61,8 @@ class Verb:
     :param row: the good row of a number, with a text that is found in HubSpot by ``done``.
     :param bad: a row that is rejected before anything is sent, and its category.
     :param done: the numbers of the rows whose effect HubSpot has, each as often as it has it.
+    :param most_inputs: so many rows go in a request.
+    :param dataset: what lineage calls what is written; ``None``: the first of ``where``.
     :param settles: whether every row comes to its end after a request that may have had its effect.
     :param wrong: wrong settings besides those of all verbs.
     """
@@ -72,8 +76,10 @@ class Verb:
     row: Callable[[int, str], dict[str, Any]]
     bad: tuple[dict[str, Any], str]
     done: Callable[[HubSpotSandbox, str], list[int]]
+    most_inputs: int = 100
+    dataset: str | None = None
     settles: bool = True
-    wrong: tuple[Wrong, ...] = field(default=WRONG_FOR_ALL)
+    wrong: tuple[Wrong, ...] = field(default=(*WRONG_TYPES, *WRONG_FOR_ALL))
 
     def rows(self, numbers: Iterable[int], value: str = "Gent") -> Rows:
         """The good rows of these numbers."""
@@ -129,7 +135,7 @@ UPDATE = Verb(
     row=lambda number, value: {"id": number, "city": f"{value} {number}"},
     bad=({"id": "bad", "city": "Gent"}, "INVALID_ID"),
     done=_in_cities("id"),
-    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok")),
+    wrong=(*WRONG_TYPES, *WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok")),
 )
 UPSERT = Verb(
     name="upsert",
@@ -140,7 +146,7 @@ UPSERT = Verb(
     row=lambda number, value: {"key": f"N-{number}", "city": f"{value} {number}"},
     bad=({"key": None, "city": "Gent"}, "MISSING_ID"),
     done=_in_cities("customer_number", "N-"),
-    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("id_property", "None", "id_property")),
+    wrong=(*WRONG_TYPES, *WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS, ("id_property", "None", "id_property")),
 )
 UPSERT_BY_EMAIL = Verb(
     name="upsert",
@@ -152,7 +158,7 @@ UPSERT_BY_EMAIL = Verb(
     row=lambda number, value: {"key": f"new.{number}@example.com", "city": f"{value} {number}"},
     bad=({"key": "no address", "city": "Gent"}, "INVALID_ID"),
     done=_in_cities("email", "new.", "@example.com"),
-    wrong=(*WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS),
+    wrong=(*WRONG_TYPES, *WRONG_FOR_ALL, *WRONG_FOR_VALUES, *WRONG_IDS),
 )
 CREATE = Verb(
     name="create",
@@ -163,7 +169,13 @@ CREATE = Verb(
     row=lambda number, value: {"key": f"N-{number}", "city": f"{value} {number}"},
     bad=({"key": None, "city": "Gent"}, "MISSING_ID"),
     done=_in_cities("customer_number", "N-"),
-    wrong=(*WRONG_FOR_ALL, ("properties", "['town']", "town"), *WRONG_IDS, ("existing", "'update'", "existing")),
+    wrong=(
+        *WRONG_TYPES,
+        *WRONG_FOR_ALL,
+        ("properties", "['town']", "town"),
+        *WRONG_IDS,
+        ("existing", "'update'", "existing"),
+    ),
 )
 CREATE_WITHOUT_KEY = Verb(
     name="create",
@@ -176,7 +188,7 @@ CREATE_WITHOUT_KEY = Verb(
     bad=({"city": "Gent", "plan": "nonsense"}, "INVALID_OPTION"),
     done=_made_cities,
     settles=False,
-    wrong=(*WRONG_FOR_ALL, ("properties", "['town']", "town")),
+    wrong=(*WRONG_TYPES, *WRONG_FOR_ALL, ("properties", "['town']", "town")),
 )
 ARCHIVE = Verb(
     name="archive",
@@ -187,7 +199,76 @@ ARCHIVE = Verb(
     row=lambda number, _: {"id": number},
     bad=({"id": "bad"}, "INVALID_ID"),
     done=lambda sandbox, _: [int(one) for one in sandbox.objects("contacts", archived=True)],
-    wrong=(*WRONG_FOR_ALL, *WRONG_IDS, ("missing_ok", "'yes'", "missing_ok"), ("max_archived", "0.5", "max_archived")),
+    wrong=(
+        *WRONG_TYPES,
+        *WRONG_FOR_ALL,
+        *WRONG_IDS,
+        ("missing_ok", "'yes'", "missing_ok"),
+        ("max_archived", "0.5", "max_archived"),
+    ),
+)
+
+
+WRONG_PAIRS: tuple[Wrong, ...] = (
+    ("from_object_type", "'contacts/../companies'", "from_object_type"),
+    ("to_object_type", "None", "to_object_type"),
+    ("from_column", "'nr'", "nr"),
+    ("to_column", "None", "to_column"),
+    ("from_id_property", "7", "from_id_property"),
+    ("to_id_property", "'nickname'", "nickname"),
+    ("label", "''", "label"),
+    ("label", "'Boss'", "Primary"),
+    ("label_column", "'kind'", "kind"),
+    ("remove", "'yes'", "remove"),
+)
+
+
+def _linked(sandbox: HubSpotSandbox, _: str = "") -> list[int]:
+    """The numbers of the contacts that are linked with the company of their number."""
+    links = sandbox.associations("contacts", "companies")
+    return [int(number) for number, companies in links.items() if number in companies]
+
+
+PAIRS = {
+    "from_object_type": "contacts",
+    "to_object_type": "companies",
+    "from_column": "contact",
+    "to_column": "company",
+}
+ASSOCIATE = Verb(
+    name="associate",
+    operator="HubSpotBatchAssociateOperator",
+    where=PAIRS,
+    path="/batch/associate/default",
+    success="created",
+    row=lambda number, _: {"contact": number, "company": number},
+    bad=({"contact": "bad", "company": 1}, "INVALID_ID"),
+    done=_linked,
+    most_inputs=2_000,
+    dataset="associations/contacts/companies",
+    wrong=(*WRONG_FOR_ALL, *WRONG_PAIRS),
+)
+ASSOCIATE_BY_KEY = Verb(
+    name="associate",
+    label="associate by key",
+    operator="HubSpotBatchAssociateOperator",
+    where={**PAIRS, "from_id_property": "customer_number", "to_id_property": "erp_id"},
+    path="/batch/associate/default",
+    success="created",
+    row=lambda number, _: {"contact": f"C-{number:06}", "company": f"E-{number:06}"},
+    bad=({"contact": "C-000001", "company": None}, "MISSING_ID"),
+    done=_linked,
+    most_inputs=2_000,
+    dataset="associations/contacts/companies",
+    wrong=(*WRONG_FOR_ALL, *WRONG_PAIRS),
+)
+
+# Labels that are there already are left alone, so that a second sync of the same rows isn't like the first.
+ASSOCIATE_WITH_LABEL = replace(
+    ASSOCIATE_BY_KEY,
+    label="associate with a label",
+    where={**ASSOCIATE_BY_KEY.where, "label": "Primary"},
+    path="/companies/batch/create",
 )
 
 
@@ -198,4 +279,8 @@ def _is_there(verb: Verb) -> bool:
 
 
 # A verb is tested from the moment that the hook has it.
-VERBS = tuple(filter(_is_there, (UPDATE, UPSERT, UPSERT_BY_EMAIL, CREATE, CREATE_WITHOUT_KEY, ARCHIVE)))
+VERBS = tuple(
+    filter(
+        _is_there, (UPDATE, UPSERT, UPSERT_BY_EMAIL, CREATE, CREATE_WITHOUT_KEY, ARCHIVE, ASSOCIATE, ASSOCIATE_BY_KEY)
+    )
+)

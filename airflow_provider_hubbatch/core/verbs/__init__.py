@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_hubbatch.core.verbs.archive import Archive
+from airflow_provider_hubbatch.core.verbs.associate import Associate
 from airflow_provider_hubbatch.core.verbs.create import Create
 from airflow_provider_hubbatch.core.verbs.update import Update
 from airflow_provider_hubbatch.core.verbs.upsert import Upsert
@@ -19,3 +20,6 @@ if TYPE_CHECKING:
 
 VERBS: Mapping[str, Callable[..., Verb]] = {verb.name: verb.for_sync for verb in (Update, Upsert, Create, Archive)}
 """What makes a verb of a sync's options, by the name that they give."""
+
+PAIR_VERBS: Mapping[str, Callable[..., Verb]] = {verb.name: verb.for_pairs for verb in (Associate,)}
+"""As :data:`VERBS`, of verbs whose rows name two records."""

@@ -40,6 +40,9 @@ class BatchArchive:
     api_version: str
     id_property: ClassVar[str | None] = None
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+    most_records: ClassVar[int | None] = None
+    looks_further: ClassVar[bool] = False
+    join: ClassVar[None] = None
     creates: ClassVar[bool] = False
     tells_afterwards: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = True

@@ -52,6 +52,9 @@ class BatchCreate:
     lookup: BatchReadLookup | None = None
     definitions: Mapping[str, PropertyDefinition] = field(default_factory=dict)
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
+    most_records: ClassVar[int | None] = None
+    looks_further: ClassVar[bool] = False
+    join: ClassVar[None] = None
     creates: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = False
 

@@ -65,6 +65,9 @@ class BatchUpdate:
     creates: ClassVar[bool] = False
     tells_afterwards: ClassVar[bool] = True
     is_repeatable: ClassVar[bool] = True
+    most_records: ClassVar[int | None] = None
+    looks_further: ClassVar[bool] = False
+    join: ClassVar[None] = None
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that writes these."""

@@ -16,7 +16,7 @@ from airflow_provider_hubbatch.core.model import VALIDATE_ONLY, Input, RowOutcom
 from airflow_provider_hubbatch.core.protocol import Request, properties_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
@@ -37,13 +37,15 @@ class Said(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a 2xx reply to a write says of its inputs; each is in one of ``confirmed``, ``refused``, ``unsaid``.
+    """What a 2xx reply to a write says of its inputs; each is in one of ``confirmed``, ``refused``, ``unsaid``,
+    ``further``.
 
     :param confirmed: HubSpot has done it, with the outcome.
     :param refused: an error of the reply names the input.
     :param unsaid: neither; ``errors`` may be about them.
     :param errors: those errors that name none of the inputs.
     :param strays: records of the reply that can't be told to be one of the inputs', by record id.
+    :param further: nothing is said of these, and they take another step, which tells.
     """
 
     said: Said
@@ -52,6 +54,7 @@ class Reading:
     unsaid: tuple[Input, ...] = ()
     errors: Sequence[ErrorReply] = ()
     strays: Mapping[str, Record] = field(default_factory=dict)
+    further: Sequence[tuple[Input, LookUp]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,20 @@ class Operation(Protocol):
     @property
     def creates(self) -> bool:
         """Whether it makes the records that aren't there: that one isn't is no refusal then."""
+
+    @property
+    def most_records(self) -> int | None:
+        """Inputs of so many different ids fit a request; ``None``: that makes no difference."""
+
+    @property
+    def looks_further(self) -> bool:
+        """Whether a good reply names nobody, and a further step (:attr:`Reading.further`) tells of each input."""
+
+    @property
+    def join(self) -> Callable[[Input, Sequence[Input]], Input] | None:
+        """Gives an input what the rows behind it, of its key, write: they wait for what becomes of it. ``None``: what
+        they write is their own business.
+        """
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that writes these, no key twice."""
@@ -142,6 +159,7 @@ class Verb(ABC):
     :cvar doing: as a log's line begins: "Updating contacts".
     :cvar done: the statuses of rows for which HubSpot has done it.
     :cvar asks_when: what has become of a row hangs on when its record was made or archived.
+    :cvar decides_first: rows don't all begin alike: :meth:`first_step` says how each does.
     :param object_type: as in the path.
     :param operation: how rows are written, unless a decision says otherwise.
     :param lookup: what every row begins with; ``None``: it is written at once.
@@ -152,12 +170,17 @@ class Verb(ABC):
     doing: ClassVar[str]
     done: ClassVar[tuple[Status, ...]]
     asks_when: ClassVar[bool] = False
+    decides_first: ClassVar[bool] = False
 
     object_type: str
     api_version: str
     operation: Operation
     lookup: Lookup | None = None
     missing_ok: bool = False
+
+    def first_step(self, item: Input) -> Step:
+        """A row's first step, where that isn't the same for all."""
+        raise NotImplementedError  # a verb whose rows all begin alike
 
     def after_lookup(self, item: Input, found: Found) -> Step:
         """A row's next step, once its record has been looked up."""
