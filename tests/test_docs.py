@@ -12,8 +12,9 @@ import pytest
 
 from airflow_provider_hubbatch import exceptions
 from airflow_provider_hubbatch import exceptions as errors
-from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+from airflow_provider_hubbatch.operators import HubSpotBatchAssociateOperator, HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
+from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
 OPERATOR = REPOSITORY / "docs" / "operator.md"
+ASSOCIATIONS = REPOSITORY / "docs" / "associations.md"
 ERRORS = REPOSITORY / "docs" / "errors.md"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
@@ -101,23 +103,28 @@ def table_after(page: Path, heading: str) -> list[list[str]]:
 
 def signature() -> dict[str, inspect.Parameter]:
     """The parameters: what the operator writes, how its rows go there, then what every operator has."""
-    shared, own = (
-        {name: one for name, one in inspect.signature(init).parameters.items() if one.kind is one.KEYWORD_ONLY}
-        for init in (HubSpotBatchOperator.__init__, HubSpotBatchUpdateOperator.__init__)
+    shared, of_records, own = (
+        own_parameters(one) for one in (HubSpotBatchOperator, HubSpotRecordsOperator, HubSpotBatchUpdateOperator)
     )
-    first = {name: shared.pop(name) for name in ("object_type", "rows")}
-    return {**first, **own, **shared}
+    return {**of_records, "rows": shared.pop("rows"), **own, **shared}
+
+
+def own_parameters(operator: type) -> dict[str, inspect.Parameter]:
+    """What an operator's constructor names itself."""
+    parameters = inspect.signature(vars(operator)["__init__"]).parameters
+    return {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
+
+
+def shown_default(parameter: inspect.Parameter) -> str:
+    """A parameter's default as the pages write it."""
+    return "" if parameter.default is inspect.Parameter.empty else repr(parameter.default).replace("'", '"')
 
 
 def test_the_table_has_every_parameter_with_its_default() -> None:
     """The page's table is the operator's signature, in its order."""
     documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(OPERATOR, "## Parameters")}
     assert list(documented) == list(signature())
-    defaults = {name: one.default for name, one in signature().items()}
-    shown = {
-        name: "" if default is inspect.Parameter.empty else repr(default).replace("'", '"')
-        for name, default in defaults.items()
-    }
+    shown = {name: shown_default(one) for name, one in signature().items()}
     shown["deferrable"] = "Airflow's"  # a setting of the deployment, [operators] default_deferrable
     assert documented == shown
 
@@ -130,11 +137,22 @@ def test_the_templated_parameters_are_named() -> None:
 
 def test_the_docstring_has_every_parameter() -> None:
     """Airflow's users read docstrings: the operator's has each parameter."""
-    shared, own = (
+    shared, of_records, own = (
         re.findall(r":param (\w+):", inspect.getdoc(one) or "")
-        for one in (HubSpotBatchOperator, HubSpotBatchUpdateOperator)
+        for one in (HubSpotBatchOperator, HubSpotRecordsOperator, HubSpotBatchUpdateOperator)
     )
-    assert [*shared[:2], *own, *shared[2:]] == list(signature())
+    assert [*of_records, *shared[:1], *own, *shared[1:]] == list(signature())
+
+
+def test_the_page_of_links_has_every_parameter_with_its_default() -> None:
+    """The page's table is what the operator that links has itself; its docstring has each, and templates are named."""
+    own = own_parameters(HubSpotBatchAssociateOperator)
+    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(ASSOCIATIONS, "## Parameters")}
+    assert documented == {name: shown_default(one) for name, one in own.items()}
+    assert list(documented) == re.findall(r":param (\w+):", inspect.getdoc(HubSpotBatchAssociateOperator) or "")
+    templated = set(HubSpotBatchAssociateOperator.template_fields) - set(HubSpotBatchOperator.template_fields)
+    attributes = HubSpotBatchAssociateOperator.named_otherwise
+    assert {attributes.get(name, name) for name in own} - templated == {"remove"}
 
 
 ERROR_CLASSES = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import sqlite3
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -106,6 +108,37 @@ def test_a_frame_with_float_ids_reaches_hubspot(run_dag: RunDag, setting: Settin
     assert summary["rows"] == len(rows) == summary["updated"] + summary["rejected"]
     assert summary["rejected_by_category"]["MISSING_ID"] == sum(row["hubspot_id"] is None for row in rows)
     assert f"{summary['updated']:,} of {len(rows):,}" in result.xcom("tell")
+
+
+EMPLOYMENTS = """
+CREATE TABLE employments (email TEXT, account_number TEXT, role TEXT, ended_at TEXT);
+"""
+
+
+def test_who_works_where_is_linked(run_dag: RunDag, setting: Setting) -> None:
+    """Each contact has its companies, with its role; links that ended are gone; a wrong address is told."""
+    sandbox = setting.sandbox
+    sandbox.add_records("companies", [{"id": str(one), "erp_id": f"E-{one}"} for one in range(1, 6)])
+    sandbox.add_label("contacts", "companies", "Buyer")
+    emails = {one: record["properties"]["email"] for one, record in list(sandbox.objects("contacts").items())[:40]}
+    sandbox.associate("contacts", "3", "companies", "5", "Buyer")
+    rows: list[tuple[Any, ...]] = [
+        (email, f"E-{int(one) % 5 + 1}", "Buyer" if int(one) % 2 else None, None) for one, email in emails.items()
+    ]
+    rows += [("nobody@example.com", "E-1", None, None), (emails["3"], "E-5", None, "2026-10-01")]
+    with closing(sqlite3.connect(setting.warehouse)) as database, database:
+        database.executescript(EMPLOYMENTS)
+        database.executemany("INSERT INTO employments VALUES (?, ?, ?, ?)", rows)
+    result = run_dag(EXAMPLE_DAGS / "example_link_companies.py")
+    assert result.state == "success"
+    assert result.xcom("link")["rejected_by_category"] == {"OBJECT_NOT_FOUND": 1}
+    assert result.xcom("unlink")["archived"] == 1
+    links = {
+        (contact, company): {kind["label"] for kind in kinds}
+        for contact, companies in sandbox.associations("contacts", "companies").items()
+        for company, kinds in companies.items()
+    }
+    assert links == {(one, str(int(one) % 5 + 1)): {None, "Buyer"} if int(one) % 2 else {None} for one in emails}
 
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)

@@ -51,7 +51,13 @@ def run_pair_preflight(
         mapping.check_columns(first.names, complete=first.complete)
     else:
         mapping.check_settings()
-    verb = PAIR_VERBS[options.verb](options, object_type=object_type, api_version=client.api_version, kinds=kinds or {})
+    verb = PAIR_VERBS[options.verb](
+        options,
+        object_type=object_type,
+        api_version=client.api_version,
+        kinds=kinds or {},
+        definitions=tuple(side.definition for side in sides),
+    )
     return Preflight(definitions={}, verb=verb, mapping=mapping, columns={}, account=asked.account())
 
 

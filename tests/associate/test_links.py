@@ -128,6 +128,26 @@ def test_the_links_of_a_record_are_read_to_their_end(hubspot: HubSpotSandbox) ->
     assert labels(hubspot) == {(str(contact), "7"): {"Billing", "Ships"} for contact in range(1, 101)}
 
 
+def test_a_side_may_be_found_by_any_property(hubspot: HubSpotSandbox) -> None:
+    """Companies by domain, which HubSpot doesn't hold unique: none of several that have it is linked."""
+    companies = hubspot.objects("companies")
+    for company in ("3", "4"):
+        hubspot.set_value("companies", company, "domain", "shared.example.com")
+    rows: list[dict[str, Any]] = [
+        {"contact": contact, "company": companies[str(contact % 100 + 1)]["properties"]["domain"]}
+        for contact in range(1, 401)
+    ]
+    rows[0]["company"], rows[1]["company"] = "shared.example.com", "nobody.example.com"
+    wanted = {(str(row["contact"]), str(row["contact"] % 100 + 1)) for row in rows[2:]}
+    wanted = {pair for pair in wanted if pair[1] not in ("3", "4")}
+    report = link(rows, to_id_property="domain")
+    categories = {one.row: one.category for one in report.rejected}
+    assert (categories[0], categories[1]) == ("AMBIGUOUS_ID", "OBJECT_NOT_FOUND")
+    assert labels(hubspot) == {pair: set() for pair in wanted}
+    searches = sum(request.path.endswith("/search") for request in hubspot.requests)
+    assert searches <= 5
+
+
 # --- labels -------------------------------------------------------------------------------------------------------
 
 

@@ -20,13 +20,11 @@ from airflow_provider_hubbatch.core.verbs.links import (
     AssociateDefault,
     AssociateLabeled,
     LinkOperation,
-    LinksLookup,
     RemoveLabels,
     RemoveLinks,
     linked_outcome,
-    pair_of,
-    records_of,
 )
+from airflow_provider_hubbatch.core.verbs.pairs import LinksLookup, pair_of, records_of
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Verb, Write
 
 if TYPE_CHECKING:

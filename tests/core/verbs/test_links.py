@@ -15,7 +15,8 @@ from airflow_provider_hubbatch.core.lookup import Found
 from airflow_provider_hubbatch.core.model import Input, Pair, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import Reply
 from airflow_provider_hubbatch.core.verbs.associate import Associate
-from airflow_provider_hubbatch.core.verbs.links import AssociateDefault, AssociateLabeled, LinksLookup, RemoveLinks
+from airflow_provider_hubbatch.core.verbs.links import AssociateDefault, AssociateLabeled, RemoveLinks
+from airflow_provider_hubbatch.core.verbs.pairs import LinksLookup
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Said, Write
 
 if TYPE_CHECKING:
