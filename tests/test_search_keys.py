@@ -74,7 +74,7 @@ def test_four_hundred_companies_by_domain(
     assert len(sent(hubspot, "/batch/update")) == 4
     for one in report.rejected:
         assert one.category == "AMBIGUOUS_ID"
-        assert f"this domain: {1_000 + one.row}, {5_000 + one.row}. Nothing" in str(one.message)
+        assert f"this domain: {1_000 + one.row}, {5_000 + one.row}. None of them" in str(one.message)
         assert one.record_id is None
     assert caplog.text.count("in the last minute") == 1
     assert "example.com" not in caplog.text.lower()
@@ -87,7 +87,7 @@ def test_a_value_that_thousands_share_costs_one_search(hubspot: HubSpotSandbox) 
     rows = [*rows_of(*range(301, 400)), {"domain": "gmail.com", "city": "new"}]
     report = sync(rows)
     assert report.summary()["rejected_by_category"] == {"AMBIGUOUS_ID": 5}
-    assert " and more. Nothing" in str(next(one.message for one in report.rejected if one.row == 99))
+    assert " and more. None of them" in str(next(one.message for one in report.rejected if one.row == 99))
     assert len(sent(hubspot, "/search")) == 2
     assert report.summary()["updated"] == 95
 
@@ -159,6 +159,22 @@ def test_each_row_is_compared_once(hubspot: HubSpotSandbox) -> None:
     ]
     with pytest.raises(SettingsError, match="10 of the first 95 rows"):
         sync(rows, must_match={"who": "name"})
+
+
+def test_records_are_archived_by_such_a_key(hubspot: HubSpotSandbox) -> None:
+    """As they are updated: of several that have the value none is touched."""
+    rows = [{"domain": f"C{n}.example.com"} for n in (1, 2, 20, 999)]
+    report = HubSpotHook().batch_archive("companies", rows, **BY_DOMAIN)
+    assert counts(report) == {"archived": 2, "missing": 1, "rejected": 1}
+    assert set(hubspot.objects("companies", archived=True)) == {"1001", "1002"}
+    assert len(sent(hubspot, "/search")) == 1
+
+
+@pytest.mark.parametrize("verb", ["batch_upsert", "batch_create"])
+def test_new_records_are_not_made_by_such_a_key(hubspot: HubSpotSandbox, verb: str) -> None:
+    """The error says why, and which property would do."""
+    with pytest.raises(SettingsError, match=r"'domain' isn't unique, so nothing tells whether .* erp_id"):
+        getattr(HubSpotHook(), verb)("companies", rows_of(1), **BY_DOMAIN)
 
 
 def test_a_key_may_change(hubspot: HubSpotSandbox) -> None:

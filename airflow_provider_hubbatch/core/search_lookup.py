@@ -119,8 +119,8 @@ class SearchLookup:
         named = ", ".join(ids[:_IDS_NAMED])
         more = "" if found.is_complete and len(ids) <= _IDS_NAMED else " and more"
         message = (
-            f"several {self.object_type} records have this {self.id_property}: {named}{more}. Nothing is written to "
-            "any of them. Merge them in HubSpot, or name the one that is meant by its record id"
+            f"several {self.object_type} records have this {self.id_property}: {named}{more}. None of them is touched. "
+            "Merge them in HubSpot, or name the one that is meant by its record id"
         )
         return ErrorReply(AMBIGUOUS_ID, message, correlation_id=found.correlation_id)
 

@@ -106,7 +106,7 @@ def test_none_one_or_several() -> None:
     found = search().read(rows_of("c.com", "x.com"), reply_of(("11", "C.com"), ("9", "c.com")), repeated=False)
     assert found[0] is not None
     assert found[0].error is not None
-    assert "records have this domain: 9, 11. Nothing is written" in found[0].error.reason
+    assert "records have this domain: 9, 11. None of them is touched" in found[0].error.reason
     assert found[0].error.correlation_id == "c-1"
 
 
