@@ -156,7 +156,7 @@ class DailyQuotaError(UnavailableError):
 
 
 class SystematicRefusalError(HubSpotError):
-    """Whole batches are refused for one and the same reason: the sync stopped before it spent the error budget."""
+    """Whole batches are refused for one and the same reason: the sync stopped before it used up the error budget."""
 
 
 class SyncFailedError(HubSpotError):

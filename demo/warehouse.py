@@ -38,6 +38,10 @@ DIRT = {
 }
 CHANGED_LATELY = 850
 
+# Customers who want to be taken out of the CRM, each with an address that HubSpot knows; and a stranger's.
+LEAVING = 12
+STRANGER = "somebody.else@example.net"
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -123,6 +127,7 @@ CREATE TABLE customers (
     synced_at          TEXT,
     hubspot_updated_at TEXT
 );
+CREATE TABLE deletion_requests (email TEXT NOT NULL, asked_at TEXT NOT NULL, done_at TEXT);
 """
 
 
@@ -139,6 +144,9 @@ def seed_warehouse(path: Path) -> list[Customer]:
     with closing(sqlite3.connect(path)) as database, database:
         database.executescript(_SCHEMA)
         database.executemany(f"INSERT INTO customers VALUES ({places})", [asdict(row) for row in rows])  # noqa: S608
+        asked_at = f"{TODAY}T04:00:00+00:00"
+        asked = [(email, asked_at) for email in deletion_requests()]
+        database.executemany("INSERT INTO deletion_requests VALUES (?, ?, NULL)", asked)
     return rows
 
 
@@ -149,6 +157,15 @@ def customers() -> Iterator[Customer]:
     dirt = _places_of_dirt()
     yield from (_soiled(customer, dirt.get(number)) for number, customer in enumerate(clean, start=1))
     yield from (_corrected(clean[number - 1], random) for number, kind in dirt.items() if kind == "corrected")
+
+
+def deletion_requests() -> list[str]:
+    """The addresses in the table ``deletion_requests``: of customers whose row is clean, and the stranger's."""
+    random, soiled = Random(4711), _places_of_dirt()
+    clean = [_customer(number, random) for number in range(1, CUSTOMERS + 1)]
+    staying = [one for number, one in enumerate(clean, start=1) if number not in soiled]
+    leaving = Random(12).sample(staying[: CUSTOMERS - CHANGED_LATELY - len(soiled)], LEAVING)
+    return [*(f"{one.email}" for one in leaving), STRANGER]
 
 
 def hubspot_contacts() -> list[dict[str, str]]:

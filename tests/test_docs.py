@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_hubbatch import exceptions
+from airflow_provider_hubbatch import exceptions, operators
 from airflow_provider_hubbatch import exceptions as errors
-from airflow_provider_hubbatch.operators import HubSpotBatchAssociateOperator, HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.operators.base import HubSpotBatchOperator
 from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
-OPERATOR = REPOSITORY / "docs" / "operator.md"
-ASSOCIATIONS = REPOSITORY / "docs" / "associations.md"
 ERRORS = REPOSITORY / "docs" / "errors.md"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
@@ -101,58 +98,80 @@ def table_after(page: Path, heading: str) -> list[list[str]]:
     return rows
 
 
-def signature() -> dict[str, inspect.Parameter]:
-    """The parameters: what the operator writes, how its rows go there, then what every operator has."""
-    shared, of_records, own = (
-        own_parameters(one) for one in (HubSpotBatchOperator, HubSpotRecordsOperator, HubSpotBatchUpdateOperator)
-    )
-    return {**of_records, "rows": shared.pop("rows"), **own, **shared}
+def parameters_of(operator: type) -> dict[str, inspect.Parameter]:
+    """The parameters that its own constructor names, in their order."""
+    given = inspect.signature(vars(operator)["__init__"]).parameters
+    return {name: one for name, one in given.items() if one.kind is one.KEYWORD_ONLY}
 
 
-def own_parameters(operator: type) -> dict[str, inspect.Parameter]:
-    """What an operator's constructor names itself."""
-    parameters = inspect.signature(vars(operator)["__init__"]).parameters
-    return {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
+# Those that several operators have are on one page.
+SHARED = (HubSpotRecordsOperator, HubSpotBatchOperator)
+OF_ALL = REPOSITORY / "docs" / "operators.md"
+OPERATORS = {
+    getattr(operators, name): REPOSITORY / "docs" / page
+    for name, page in {
+        "HubSpotBatchUpdateOperator": "update.md",
+        "HubSpotBatchUpsertOperator": "upsert.md",
+        "HubSpotBatchCreateOperator": "create.md",
+        "HubSpotBatchArchiveOperator": "archive.md",
+        "HubSpotBatchAssociateOperator": "associations.md",
+    }.items()
+}
+each_operator = pytest.mark.parametrize(
+    ("operator", "page"), OPERATORS.items(), ids=[page.stem for page in OPERATORS.values()]
+)
+
+
+def documented_in(page: Path) -> dict[str, str]:
+    """The parameters of a page's table, with their defaults."""
+    return {row[0].strip("`"): row[1].strip("`") for row in table_after(page, "## Parameters")}
 
 
 def shown_default(parameter: inspect.Parameter) -> str:
     """A parameter's default as the pages write it."""
+    if parameter.name == "deferrable":
+        return "Airflow's"  # a setting of the deployment, [operators] default_deferrable
     return "" if parameter.default is inspect.Parameter.empty else repr(parameter.default).replace("'", '"')
 
 
-def test_the_table_has_every_parameter_with_its_default() -> None:
-    """The page's table is the operator's signature, in its order."""
-    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(OPERATOR, "## Parameters")}
-    assert list(documented) == list(signature())
-    shown = {name: shown_default(one) for name, one in signature().items()}
-    shown["deferrable"] = "Airflow's"  # a setting of the deployment, [operators] default_deferrable
-    assert documented == shown
+def templated_in(page: Path) -> list[str]:
+    """The parameters of which a page says that they are templated."""
+    (sentence,) = re.findall(r"^(`\w+`[^|]*?) are templated", page.read_text(), re.MULTILINE)
+    return sorted(re.findall(r"`(\w+)`", sentence))
 
 
-def test_the_templated_parameters_are_named() -> None:
-    """The page says which parameters are templated, and no others."""
-    (sentence,) = re.findall(r"^(`object_type`[^|]*?) are templated", OPERATOR.read_text(), re.MULTILINE)
-    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(HubSpotBatchUpdateOperator.template_fields)
-
-
-def test_the_docstring_has_every_parameter() -> None:
-    """Airflow's users read docstrings: the operator's has each parameter."""
-    shared, of_records, own = (
-        re.findall(r":param (\w+):", inspect.getdoc(one) or "")
-        for one in (HubSpotBatchOperator, HubSpotRecordsOperator, HubSpotBatchUpdateOperator)
-    )
-    assert [*of_records, *shared[:1], *own, *shared[1:]] == list(signature())
-
-
-def test_the_page_of_links_has_every_parameter_with_its_default() -> None:
-    """The page's table is what the operator that links has itself; its docstring has each, and templates are named."""
-    own = own_parameters(HubSpotBatchAssociateOperator)
-    documented = {row[0].strip("`"): row[1].strip("`") for row in table_after(ASSOCIATIONS, "## Parameters")}
+@each_operator
+def test_the_table_has_every_parameter_with_its_default(operator: type[HubSpotBatchOperator], page: Path) -> None:
+    """The page's table is the operator's own signature, in its order, and its docstring has each parameter."""
+    own = parameters_of(operator)
+    documented = documented_in(page)
+    assert list(documented) == list(own) == re.findall(r":param (\w+):", inspect.getdoc(operator) or "")
     assert documented == {name: shown_default(one) for name, one in own.items()}
-    assert list(documented) == re.findall(r":param (\w+):", inspect.getdoc(HubSpotBatchAssociateOperator) or "")
-    templated = set(HubSpotBatchAssociateOperator.template_fields) - set(HubSpotBatchOperator.template_fields)
-    attributes = HubSpotBatchAssociateOperator.named_otherwise
-    assert {attributes.get(name, name) for name in own} - templated == {"remove"}
+
+
+def test_the_table_of_all_has_what_they_share() -> None:
+    """What every operator has, and what every operator of records has, is on the page of all."""
+    shared = {name: one for operator in SHARED for name, one in parameters_of(operator).items()}
+    assert documented_in(OF_ALL) == {name: shown_default(one) for name, one in shared.items()}
+    assert list(shared) == [name for one in SHARED for name in re.findall(r":param (\w+):", inspect.getdoc(one) or "")]
+    assert templated_in(OF_ALL) == sorted(HubSpotRecordsOperator.template_fields)
+
+
+@each_operator
+def test_the_templated_parameters_are_named(operator: type[HubSpotBatchOperator], page: Path) -> None:
+    """The page says which parameters are templated, and no others."""
+    called = {attribute: name for name, attribute in operator.named_otherwise.items()}
+    own = set(operator.template_fields) - set(HubSpotRecordsOperator.template_fields)
+    assert templated_in(page) == sorted(called.get(name, name) for name in own)
+
+
+def test_every_operator_is_in_the_tables_that_lead_to_it() -> None:
+    """The README and the page of all operators name each one, with a link to its page."""
+    assert {one.__name__ for one in OPERATORS} == set(operators.__all__)
+    for operator, page in OPERATORS.items():
+        for text, link in ((README.read_text(), f"](docs/{page.name})"), (OF_ALL.read_text(), f"]({page.name})")):
+            assert f"`{operator.__name__}`" in text
+            assert link in text
 
 
 ERROR_CLASSES = [

@@ -15,6 +15,7 @@ import pytest
 from demo.check import wrong_records
 from demo.run_demo import CHANGED, CHANGED_PROPERTIES, NIGHTLY, NIGHTLY_PROPERTIES
 from demo.setting import EXAMPLE_DAGS, Setting, seeded_setting
+from demo.warehouse import LEAVING, STRANGER, deletion_requests
 from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
@@ -139,6 +140,80 @@ def test_who_works_where_is_linked(run_dag: RunDag, setting: Setting) -> None:
         for company, kinds in companies.items()
     }
     assert links == {(one, str(int(one) % 5 + 1)): {None, "Buyer"} if int(one) % 2 else {None} for one in emails}
+
+
+def test_new_customers_are_created_known_ones_updated(run_dag: RunDag, setting: Setting) -> None:
+    """Whoever was missing is in HubSpot once, nobody twice, and the warehouse has everybody's record id."""
+    before = setting.sandbox.objects("contacts")
+    result = run_dag(EXAMPLE_DAGS / "example_upsert_customers.py")
+    after = setting.sandbox.objects("contacts")
+    assert result.state == "success"
+
+    rows, summary = result.xcom("new_or_changed"), result.xcom("upsert_contacts")
+    absent = {row["email"] for row in rows} - {one["properties"]["email"] for one in before.values()}
+    broken = {outcome["id"] for outcome in result.xcom("upsert_contacts", "rejected")}
+    assert summary["created"] == len(after) - len(before) == len(absent - broken) > 0
+    assert summary["created"] + summary["updated"] + summary["unchanged"] + len(broken) == len(rows)
+    by_email = {one["properties"]["email"]: one for one in after.values()}
+    assert len(by_email) == len(after)
+    last = {row["email"]: row for row in rows if row["email"] not in broken}
+    for email, row in last.items():
+        held = by_email[email]["properties"]
+        assert (held["customer_number"], held["firstname"]) == (row["customer_number"], row["first_name"])
+        assert row["city"] in (held.get("city"), None)
+    noted = {row["customer_number"]: row for row in setting.rows()}
+    assert all(
+        noted[row["customer_number"]]["hubspot_id"] == float(by_email[email]["id"]) for email, row in last.items()
+    )
+    again = run_dag(EXAMPLE_DAGS / "example_upsert_customers.py")
+    assert {row["email"] for row in again.xcom("new_or_changed")} == broken
+    assert len(setting.sandbox.objects("contacts")) == len(after)
+
+
+def tasks_in(setting: Setting) -> list[str]:
+    return sorted(one["properties"]["hs_task_subject"] for one in setting.sandbox.objects("tasks").values())
+
+
+def listed(setting: Setting, columns: str) -> list[Any]:
+    with closing(sqlite3.connect(setting.warehouse)) as database:
+        return database.execute(f"SELECT {columns} FROM renewal_tasks").fetchall()
+
+
+def test_each_renewal_gets_one_task(run_dag: RunDag, setting: Setting) -> None:
+    """Two runs make the tasks of eighty customers, none twice, and the list has each with its record."""
+    for run in (1, 2):
+        result = run_dag(EXAMPLE_DAGS / "example_create_tasks.py")
+        assert result.state == "success"
+        assert result.xcom("create_tasks")["created"] == 40
+        assert len(tasks_in(setting)) == 40 * run
+    made = listed(setting, "customer_number, renewal_date, record_id")
+    assert len(set(made)) == len({customer for customer, _, _ in made}) == 80
+    held = setting.sandbox.objects("tasks")
+    assert all(held[record]["properties"]["hs_timestamp"].startswith(due) for _, due, record in made)
+
+
+def test_a_task_that_may_be_there_is_not_made_again(run_dag: RunDag, setting: Setting) -> None:
+    """A cut leaves the tasks unknown: the run fails, the list has them, and the next run makes other ones only."""
+    setting.sandbox.faults.add("cut_after_write", path="/tasks/batch/create")
+    assert run_dag(EXAMPLE_DAGS / "example_create_tasks.py").state == "failed"
+    assert listed(setting, "status") == [("unknown",)] * 40
+    assert run_dag(EXAMPLE_DAGS / "example_create_tasks.py").state == "success"
+    assert len(tasks_in(setting)) == 80
+    assert len(set(listed(setting, "customer_number"))) == 80
+
+
+def test_customers_who_asked_for_it_are_archived(run_dag: RunDag, setting: Setting) -> None:
+    """They are in the recycle bin, nobody else is, and their requests are closed; so is that of a stranger."""
+    there, before = setting.sandbox.objects("contacts"), setting.sandbox.objects("contacts", archived=True)
+    result = run_dag(EXAMPLE_DAGS / "example_archive_customers.py")
+    assert result.state == "success"
+    summary = result.xcom("archive_contacts")
+    assert (summary["archived"], summary["missing"], summary["rows"]) == (LEAVING, 1, LEAVING + 1)
+    gone = setting.sandbox.objects("contacts", archived=True).keys() - before.keys()
+    assert {there[one]["properties"]["email"] for one in gone} == {*deletion_requests()} - {STRANGER}
+    with closing(sqlite3.connect(setting.warehouse)) as database:
+        assert database.execute("SELECT count(*) FROM deletion_requests WHERE done_at IS NULL").fetchone() == (0,)
+    assert run_dag(EXAMPLE_DAGS / "example_archive_customers.py").xcom("archive_contacts")["rows"] == 0
 
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)

@@ -191,7 +191,7 @@ def test_hook_test_connection_says_which_account_it_is(hubspot: HubSpotSandbox) 
     works, sentence = HubSpotHook().test_connection()
     assert works, sentence
     assert "123456 (standard)" in sentence
-    assert "calls left today" in sentence
+    assert "API calls left today" in sentence
 
 
 def test_hook_test_connection_says_that_the_token_is_wrong(

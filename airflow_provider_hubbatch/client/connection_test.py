@@ -51,7 +51,7 @@ def _account(details: dict[str, Any]) -> str:
 def _limits(client: HubSpotClient) -> str:
     pace, cap = client.pace, client.settings.requests_per_10_seconds
     limit = f"{pace.requests_per_10_seconds():.0f} requests per 10 s{' as this connection caps it' if cap else ''}"
-    return limit if pace.daily_remaining is None else f"{limit}, {pace.daily_remaining:,} calls left today"
+    return limit if pace.daily_remaining is None else f"{limit}, {pace.daily_remaining:,} API calls left today"
 
 
 def _scopes(client: HubSpotClient) -> str:

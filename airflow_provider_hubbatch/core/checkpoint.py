@@ -75,7 +75,7 @@ class RowsDigest:
 
 
 def settings_fingerprint(**settings: Any) -> str:
-    """A hash of everything that a sync's outcomes hang on, apart from its rows."""
+    """A hash of everything that a sync's outcomes depend on, apart from its rows."""
     text = orjson.dumps(settings, option=orjson.OPT_SORT_KEYS, default=str)
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 

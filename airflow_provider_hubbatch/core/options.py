@@ -41,7 +41,8 @@ class SyncOptions:
     :param validate_only: everything but the write.
     :param max_in_flight: requests under way at once.
     :param requests_per_10_seconds: cap; ``None``: the connection's, else what HubSpot's replies say.
-    :param daily_quota_reserve: calls a day to leave for others: a count (int) or a share of its limit (float).
+    :param daily_quota_reserve: requests a day to leave for others: a count (int) or a share of the account's limit
+        (float).
     """
 
     verb: ClassVar[str]
@@ -62,7 +63,7 @@ class SyncOptions:
         :raises SettingsError: naming the option.
         """
         check_count_or_share(self.max_rejected, "max_rejected", of="rows")
-        check_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's calls a day")
+        check_count_or_share(self.daily_quota_reserve, "daily_quota_reserve", of="the account's requests a day")
         if self.min_rows is not None and not _is_count(self.min_rows, _MOST_ROWS):
             raise SettingsError(f"min_rows={self.min_rows!r}: give a whole number above 0, or None")
         self._check_paths("results_path")
@@ -101,7 +102,7 @@ class SyncOptions:
         """More rows than this stop the sync before its first request; ``None``: any number may come."""
         return None
 
-    def outcomes_hang_on(self) -> dict[str, Any]:
+    def what_outcomes_depend_on(self) -> dict[str, Any]:
         """All that makes a difference to what becomes of the rows."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _MAKES_NO_DIFFERENCE}
         return {"verb": self.verb, **told}
@@ -155,7 +156,7 @@ class ValueOptions(RecordOptions):
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
         first 1,000.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
-        leave out the rows that the last sync wrote just so, as the file there tells.
+        leave out the rows whose values the last sync wrote, as the file there says.
     """
 
     properties: Sequence[str] | Mapping[str, str] | None = None

@@ -37,6 +37,7 @@ class SyncReport(Costs):
     :param to_object_type: of links: of the records that they lead to; ``None``: the sync links nothing.
     :param verb: of the sync: ``update``, ``upsert``, ...
     :param max_rejected: what :meth:`raise_for_rejected` allows unless it is told otherwise.
+    :param once: sending an unknown row again may create its record twice: the rows have no key.
     :param counts: status -> rows.
     :param rejected_by_category: category -> rejected rows.
     :param changes: in a look before the leap: property -> rows that would change it.
@@ -53,6 +54,7 @@ class SyncReport(Costs):
     verb: str = "update"
     to_object_type: str | None = None
     max_rejected: float = 0
+    once: bool = False
     counts: Counter[Status] = field(default_factory=Counter)
     rejected_by_category: Counter[str] = field(default_factory=Counter)
     not_taken: Counter[str] = field(default_factory=Counter)
@@ -163,14 +165,20 @@ class SyncReport(Costs):
         """What happened and what to do come first: a log's page shows the beginning of a line."""
         rows = "row" if self.rows == 1 else "rows"
         was, them = ("was", "it") if failed == 1 else ("were", "them")
+        what, advice = f"{was} not written", f"Fix {them} and run again"
+        if self.once and (unknown := self.counts[Status.UNKNOWN]):
+            what = "is unknown" if failed == 1 else "are rejected or unknown"
+            advice = (
+                f"{unknown:,} may have been created: look in HubSpot, and send only what isn't there, in a new DAG run"
+            )
         place = self.results_path or "XCom 'rejected'"
         first = f" (the first {MAX_KEPT_OUTCOMES:,})" if failed > MAX_KEPT_OUTCOMES and not self.results_path else ""
         others = [f"{count:,} {status.value}" for status, count in self.counts.items() if status not in _FAILED]
         rest = f" Of the other rows: {', '.join(others)}." if others else ""
         why = "; ".join(first_reasons(self.reasons(), _REASONS_NAMED))
         return (
-            f"{failed:,} of {self.rows:,} {rows} {was} not written, more than max_rejected={max_rejected} allows. "
-            f"Fix {them} and run again: see {place}{first}.{rest} Why: {why}{self._quoted_correlation()}"
+            f"{failed:,} of {self.rows:,} {rows} {what}, more than max_rejected={max_rejected} allows. "
+            f"{advice}: see {place}{first}.{rest} Why: {why}{self._quoted_correlation()}"
         )
 
     def _quoted_correlation(self) -> str:

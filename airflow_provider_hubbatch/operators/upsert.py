@@ -26,7 +26,7 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
     :param max_cleared: the share of rows (float) in which ``clear`` may empty a property; ``None``: any, but a column
         that is empty in all of the first 1,000 rows stops the sync; ``1.0``: all.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
-        tells; a path: leave out the rows that the last sync wrote just so, as the file there tells. Templated.
+        tells; a path: leave out what the last sync wrote, as the file there says. Templated.
     """
 
     options_class: ClassVar = UpsertOptions

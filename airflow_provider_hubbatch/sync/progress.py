@@ -82,7 +82,7 @@ class ProgressLog:
 
     def _quota(self) -> list[str]:
         left = self._pace.daily_remaining
-        return [] if left is None else [f"{left:,} calls left today"]
+        return [] if left is None else [f"{left:,} API calls left today"]
 
 
 def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
@@ -96,7 +96,7 @@ def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
     requests = f"{report.requests:,} request{'' if report.requests == 1 else 's'}"
     spent = f"{requests} ({report.retries:,} retries, {report.rate_limited:,} rate limited"
     isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
-    left = f"; {daily_remaining:,} calls left today" if daily_remaining is not None else ""
+    left = f"; {daily_remaining:,} API calls left today" if daily_remaining is not None else ""
     return f"{report.subject}: {outcomes}{rate}; {spent}{isolation}{left}"
 
 

@@ -105,6 +105,7 @@ class Recorder:
             verb=options.verb,
             to_object_type=options.linked_type,
             max_rejected=options.max_rejected,
+            once=options.mapping.is_keyless,
             results_path=None if options.results_path is None else show_path(options.results_path),
         )
         self.timeline = LiveTimeline(self.report, options, publish)

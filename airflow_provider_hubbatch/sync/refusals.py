@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.verbs.verb import Operation, Verb
     from airflow_provider_hubbatch.sync.outbox import Outbox
 
-_BUDGET = " (not told apart from its batch: the sync's budget of errors is spent)"
+_BUDGET = " (not told apart from its batch: the sync's budget of errors is used up)"
 
 
 class Definitions(Enum):

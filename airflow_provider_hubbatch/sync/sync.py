@@ -251,7 +251,7 @@ class Sync:
             settings = self._client.settings
             fingerprint = settings_fingerprint(
                 object_type=self._object_type,
-                **self._options.outcomes_hang_on(),
+                **self._options.what_outcomes_depend_on(),
                 host=settings.base_url,
                 api_version=settings.api_version,
             )

@@ -221,7 +221,7 @@ class WriteJob:
             self.stage.reject(group.inputs[0], TOO_LARGE)
         middle = len(group.inputs) // 2
         parts = [group.inputs[:middle], group.inputs[middle:]] if middle else []
-        # what was learned of the others is not worth keeping here: they are sought anew
+        # what was learned of the others is not worth keeping here: they are looked for again
         parts.append(group.suspects + group.aside)
         self.stage.outbox.add_first(*[replace(self, group=Group(part)) for part in parts if part])
 

@@ -115,6 +115,19 @@ def test_report_failure_says_which_rows_and_quotes_no_value() -> None:
     assert caught.value.correlation_id == "c-1"
 
 
+def test_report_failure_warns_of_creating_twice() -> None:
+    """Where rows have no key, the error never advises to send an unknown one again without a look into HubSpot."""
+    report = report_of("created", "unknown", "unknown", "rejected")
+    report.once = True
+    with pytest.raises(SyncFailedError) as caught:
+        report.raise_for_rejected()
+    text = str(caught.value)
+    assert text.startswith(
+        "3 of 4 rows are rejected or unknown, more than max_rejected=0 allows. 2 may have been created"
+    )
+    assert "run again" not in text
+
+
 def test_report_failure_accounts_for_every_row_that_failed() -> None:
     """Of many categories the commonest are named, and what the others come to."""
     report = SyncReport("contacts")

@@ -58,7 +58,7 @@ def test_button_names_account_kind_limit_and_quota(monkeypatch: pytest.MonkeyPat
         works, said = press(monkeypatch, hubspot.connection())
         assert works
         assert said.startswith(
-            "HubSpot account 123456 (developer test): 190 requests per 10 s, 249,999 calls left today. "
+            "HubSpot account 123456 (developer test): 190 requests per 10 s, 249,999 API calls left today. "
             "No write scope was found missing"
         )
         assert "Custom objects: not checked" in said
