@@ -68,8 +68,9 @@ def _shorten(entry: dict[str, Any], message_length: int) -> dict[str, Any]:
     message = shorter.get("message")
     if message is not None and len(message) > message_length:
         shorter["message"] = f"{message[:message_length]}..."
-    if _measure(shorter["id"]) > MAX_CHARACTERS:
-        shorter["id"] = f"<{_measure(shorter['id']):,} characters>"
+    for name in ("id", "to_id"):
+        if _measure(shorter.get(name)) > MAX_CHARACTERS:
+            shorter[name] = f"<{_measure(shorter[name]):,} characters>"
     return shorter
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_hubbatch.core.model import RowOutcome, Status
+from airflow_provider_hubbatch.core.model import LinkedTo, RowOutcome, Status
 from airflow_provider_hubbatch.core.sync_report import SyncReport
 from airflow_provider_hubbatch.core.xcom_outcomes import MAX_BYTES, MAX_CHARACTERS, list_rejected, list_results
 
@@ -91,3 +91,10 @@ def test_what_is_listed_is_whole(rows: list[dict[str, Any]]) -> None:
         assert set(entry["values"]) | set(cut) == set(values)
         assert all(len(str(value)) <= MAX_CHARACTERS for value in entry["values"].values())
         assert all(str(values[name]) == str(value) for name, value in entry["values"].items())
+
+
+def test_a_long_id_is_left_out_on_both_sides_of_a_link() -> None:
+    """An id that nobody reads is told by its length, whichever side of a link it names."""
+    linked = RowOutcome(0, "x" * 2_000, Status.CREATED, to=LinkedTo("y" * 3_000, "7"))
+    (entry,) = list_results([linked])
+    assert (entry["id"], entry["to_id"], entry["to_record_id"]) == ("<2,000 characters>", "<3,000 characters>", "7")
