@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# An environment of its own: Airflow loads every provider that it finds
+CELERY := .venv-celery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test test-matrix artefact lint format bench clean
+.PHONY: help demo airflow test test-matrix test-celery artefact lint format bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +24,9 @@ test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
 
 test-matrix: $(READY)  ## The tests that touch Airflow, on every version of it and every Python found (MATRIX_ARGS="--only 3.0")
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/run_matrix.py $(MATRIX_ARGS)
+
+test-celery: $(CELERY)/.ready  ## Tests in a distributed Airflow (needs PostgreSQL and Redis; PYTEST_ARGS as above)
+	$(CELERY)/bin/python -m pytest tests/celery $(PYTEST_ARGS)
 
 artefact: $(READY)  ## Build wheel and sdist, install the wheel in an empty environment, run a DAG from it
 	ARTEFACT_ENVIRONMENT=empty $(BIN)/python -m pytest tests/test_artefact.py
@@ -42,10 +47,14 @@ bench: $(READY)  ## Measure: rows per second, memory, import time
 	done
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) .venv-matrix .demo .airflow .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf $(VENV) $(CELERY) .venv-matrix .demo .airflow .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, made once and again when what it is made of changes.
 $(READY): constraints.txt pyproject.toml
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/make_environment.sh
 	@touch $(READY)
+
+$(CELERY)/.ready: constraints.txt pyproject.toml
+	@PYTHON="$(PYTHON)" VENV="$(CELERY)" DEPENDENCY_GROUPS="dev celery" sh scripts/make_environment.sh
+	@touch $@

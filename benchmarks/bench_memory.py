@@ -168,9 +168,13 @@ def measure_postgres(count: int, url: str) -> Any:
     """Sync from a PostgreSQL server of its own."""
     import psycopg
 
-    from tests.sources.conftest import postgres_server
+    from tests.postgres import NOT_THERE, PostgresServer, postgres_programs
 
-    with postgres_server() as fields:
+    programs = postgres_programs()
+    if programs is None:
+        raise SystemExit(NOT_THERE)
+    with PostgresServer(programs) as server:
+        fields = server.fields
         place = {"host": fields["host"], "port": fields["port"], "user": fields["login"], "dbname": fields["schema"]}
         with psycopg.connect(**place) as connection:
             connection.execute(IN_POSTGRES.format(rows=count))

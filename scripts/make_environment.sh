@@ -1,8 +1,10 @@
 #!/bin/sh
-# Make the virtual environment: PYTHON (or the first Python 3.11 to 3.13 on PATH) and the pins of constraints.txt.
+# Make a virtual environment: PYTHON (or the first Python 3.11 to 3.13 on PATH), the pins of constraints.txt, and the
+# dependency groups DEPENDENCY_GROUPS.
 set -eu
 
 VENV="${VENV:-.venv}"
+DEPENDENCY_GROUPS="${DEPENDENCY_GROUPS:-dev}"
 
 fits() {
     command -v "$1" >/dev/null 2>&1 &&
@@ -30,12 +32,17 @@ if [ ! -x "$VENV/bin/python" ]; then
     fi
 fi
 
+groups=""
+for group in $DEPENDENCY_GROUPS; do
+    groups="$groups --group $group"
+done
 echo "Installing the pinned packages (once; a few minutes on a slow line) ..."
 log="$VENV/install.log"
+# shellcheck disable=SC2086 # the groups are several arguments
 if ! {
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip &&
         "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-            --build-constraint constraints.txt --editable . --group dev
+            --build-constraint constraints.txt --editable . $groups
 } >"$log" 2>&1 </dev/null; then
     tail -n 30 "$log" >&2
     echo "The installation failed; all of its output is in $log." >&2

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.sync.recorder import Recorder
     from airflow_provider_hubbatch.sync.signals import HeldSignals
 
+_NO_RESULT_FILES = (
+    "the result files of the try that left a checkpoint are not there (a folder of another worker? On a storage that "
+    "all workers reach, a retry goes on)"
+)
+
 
 class RowReader:
     """Reads a sync's rows, chunk by chunk, and makes them ready to send.
@@ -113,7 +118,7 @@ class RowReader:
         if checkpoint is None or recorder.checkpoints is None:
             return self.prepared(intake, chunks)
         if checkpoint.result_parts and not recorder.result_files(checkpoint.result_parts).has_kept_parts():
-            recorder.checkpoints.start_over("the result files of the try that left a checkpoint are not there")
+            recorder.checkpoints.start_over(_NO_RESULT_FILES)
             return self.prepared(intake, chunks)
         again = ResumedRows(checkpoint, intake, self.until_stopped(chunks))
         if not again.are_the_same():

@@ -108,7 +108,7 @@ class Recorder:
             once=options.mapping.is_keyless,
             results_path=None if options.results_path is None else show_path(options.results_path),
         )
-        self.timeline = LiveTimeline(self.report, options, publish)
+        self.timeline = LiveTimeline(self.report, options, publish, failed=this_try.note)
         self.earlier = SyncReport(object_type=object_type, verb=options.verb)
 
     # --- the beginning -------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class LiveTimeline:
 
     :param report: the sync's; its costs are up to date whenever :meth:`tick` is called.
     :param publish: takes :meth:`value`; ``None``: nobody looks on. If it fails, that costs the timeline, not the sync.
+    :param failed: told what it has raised.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class LiveTimeline:
         options: SyncOptions,
         publish: Callable[[dict[str, Any]], None] | None = None,
         *,
+        failed: Callable[[Exception], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._report = report
@@ -47,6 +49,7 @@ class LiveTimeline:
         self._pace: Pace | None = None
         self._total_rows: int | None = None
         self._publish = publish
+        self._failed = failed
         self._clock = clock
         self._next_at = clock() + PUBLISH_EVERY_SECONDS
         self._timeline = Timeline()
@@ -97,6 +100,7 @@ class LiveTimeline:
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the sync doesn't need it
             self._publish = None
             log.warning("The XCom timeline can't be pushed, and is not tried again: %s", type(error).__name__)
+            self._failed(error)
 
     def points(self) -> dict[str, Any]:
         """The points alone, for a checkpoint."""

@@ -3,11 +3,16 @@
 A try that Airflow has given up (a frozen worker, a lost network, a task that was cleared while it ran) may run on
 beside its successor. In Airflow's API each try of a task instance has an id of its own, and the state store refuses the
 id of a try that another one has followed: 404, with a reason.
+
+A task's process can also outlive the one that supervises it, its parent, through which it talks to Airflow: a worker's
+main process is killed alone, or the supervisor by the system that is out of memory. Nobody tells Airflow any more that
+the try is alive, so that another one will follow.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -45,7 +50,8 @@ class TaskTry:
     :param store: the task's state; ``None``: there is none (Airflow before 3.3, or no task).
     :param resumes: whether it goes on from what an earlier try left, and leaves something to the next.
     :ivar id: its own, in the names of its result files.
-    :ivar superseded: another try has followed. It must not touch what they share: result files, state, XComs.
+    :ivar superseded: another try has followed, or is sure to. It must not touch what they share: result files, state,
+        XComs.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class TaskTry:
         self.resumes = resumes and store is not None
         self.id = secrets.token_hex(4)
         self.superseded = False
+        self._supervisor = os.getppid()
 
     def look(self) -> bool:
         """Ask Airflow whether it still counts on this try, where it can be asked: one call.
@@ -78,8 +85,8 @@ class TaskTry:
         return self.superseded
 
     def note(self, error: Exception) -> None:
-        """The state store has raised this: it may mean that another try has followed."""
-        if _is_refusal(error):
+        """A call to Airflow has raised this: it may mean that another try has followed, or will."""
+        if _is_refusal(error) or (isinstance(error, EOFError | OSError) and os.getppid() != self._supervisor):
             self.give_way()
 
     def give_way(self) -> None:
@@ -102,8 +109,8 @@ class TaskTry:
 
 
 _GIVES_WAY = (
-    "Airflow has given up this try of the task (its worker was out of reach, or the task was cleared while it ran) and "
-    "another one follows: this one stops, and leaves result files, state and XComs to it"
+    "Airflow has given up this try of the task (its worker was killed or out of reach, or the task was cleared while "
+    "it ran) and another one follows: this one stops, and leaves result files, state and XComs to it"
 )
 
 

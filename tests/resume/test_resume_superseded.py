@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -216,3 +218,31 @@ def test_the_apis_refusal_is_understood(status: int, reason: str) -> None:
     this_try = TaskTry("a task", 1, DictStore())
     this_try.note(answer(status, json.loads(json.dumps({"detail": {"reason": reason, "message": "m"}}))))
     assert this_try.superseded
+
+
+ORPHAN = """
+import os, sys, time
+from airflow_provider_hubbatch.sync.tries import TaskTry
+
+if os.fork():
+    time.sleep(0.5)
+    os._exit(0)
+this_try, parent = TaskTry("a task", 1), os.getppid()
+for error in (EOFError(), BrokenPipeError()):
+    this_try.note(error)
+before = this_try.superseded
+while os.getppid() == parent:
+    time.sleep(0.02)
+told = []
+for error in (RuntimeError(), EOFError()):
+    this_try.note(error)
+    told.append(this_try.superseded)
+print(before, *told, flush=True)
+"""
+
+
+def test_a_try_whose_supervisor_has_died_is_given_up() -> None:
+    """Its way to Airflow is cut, and its parent is another: Airflow hears of it no more, and starts the next try."""
+    told = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout.split() == ["False", "False", "True"]
+    assert "Airflow has given up this try" in told.stderr

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.postgres import NOT_THERE, PostgresServer, postgres_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,21 +38,11 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[dict[str, Any]]:
     """The fields of an Airflow connection to a PostgreSQL server that lives as long as the session."""
-    with postgres_server() as fields:
-        yield fields
-
-
-@contextmanager
-def postgres_server() -> Iterator[dict[str, Any]]:
-    """A PostgreSQL server on loopback for the time of a ``with`` block; gives the fields of an Airflow connection."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     if programs is None:
-        pytest.skip("no PostgreSQL server here: neither initdb on PATH or by pg_config, nor in /usr/lib/postgresql")
-    with (
-        tempfile.TemporaryDirectory(prefix="hubbatch-postgres-", ignore_cleanup_errors=True) as folder,
-        _server(programs, Path(folder)) as port,
-    ):
-        yield {"conn_type": "postgres", "host": "127.0.0.1", "port": port, "login": "hubbatch", "schema": "postgres"}
+        pytest.skip(NOT_THERE)
+    with PostgresServer(programs) as server:
+        yield server.fields
 
 
 @pytest.fixture(scope="session")
@@ -72,51 +56,3 @@ def warehouse(postgres: dict[str, Any]) -> dict[str, Any]:
         connection.execute("create table contacts as " + TYPES_OF_EVERY_KIND.format(last=199_999))
         connection.execute("create sequence touched")
     return postgres
-
-
-def _postgres_programs() -> Path | None:
-    """The folder of PostgreSQL's server programs: the one on PATH, pg_config's, or Debian's newest."""
-    folders = [Path(found).parent] if (found := shutil.which("initdb")) else []
-    if pg_config := shutil.which("pg_config"):
-        answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)
-        folders.append(Path(answer.stdout.strip()))
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -float(path.parent.name))
-    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
-
-
-def _unprivileged() -> str | None:
-    """Whom to run the server as: it refuses root."""
-    if os.geteuid() != 0:
-        return None
-    users = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in users else "nobody"
-
-
-@contextmanager
-def _server(programs: Path, folder: Path) -> Iterator[int]:
-    user = _unprivileged()
-    if user is not None:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "-D", str(folder / "data"), *arguments]
-        output = folder.parent / f"{folder.name}.log"
-        with output.open("ab") as log:
-            groups: list[int] | None = None if user is None else []
-            done = subprocess.run(
-                command, cwd=folder, user=user, extra_groups=groups, stdout=log, stderr=log, check=False, timeout=60
-            )
-        text = output.read_text()
-        output.unlink()
-        assert done.returncode == 0, f"{program} failed: {text}"
-
-    run("initdb", "-U", "hubbatch", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    run("pg_ctl", "-w", "-l", str(folder / "server.log"), "-o", options, "start")
-    try:
-        yield port
-    finally:
-        run("pg_ctl", "-m", "immediate", "stop")
