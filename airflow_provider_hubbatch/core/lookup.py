@@ -106,6 +106,7 @@ class BatchReadLookup:
     :param id_property: what the rows' ids are values of; ``None``: record ids.
     :param reads_values: read what the inputs are about to write, too.
     :param reads_also: further properties to read.
+    :param archived: look among the archived records instead of the others.
     :param must_find: a record that isn't found is an error, also by record id: the write must not go without it.
     :param remembers: only the records' ids are wanted: what was found once serves all rows that name it alike.
     """
@@ -115,6 +116,7 @@ class BatchReadLookup:
     id_property: str | None
     reads_values: bool = False
     reads_also: frozenset[str] = frozenset()
+    archived: bool = False
     must_find: bool = False
     remembers: bool = False
     folds: ClassVar[bool] = False
@@ -132,7 +134,8 @@ class BatchReadLookup:
             wanted |= {EMAIL, ADDITIONAL_EMAILS}
         elif self.id_property is not None:
             wanted.add(self.id_property)
-        read = BatchRead(self.object_type, tuple(sorted(wanted)), self.id_property, self.api_version)
+        names = tuple(sorted(wanted))
+        read = BatchRead(self.object_type, names, self.id_property, self.api_version, archived=self.archived)
         return read.request(dict.fromkeys(self.told(item.id) for item in inputs))
 
     def told(self, identifier: str) -> str:

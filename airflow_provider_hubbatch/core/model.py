@@ -165,7 +165,7 @@ class Input(NamedTuple):
         doesn't say. ``None``: whatever it has.
     :param in_doubt_since: an earlier request may have had its effect without HubSpot saying so: when the first such one
         was sent, by HubSpot's clock (ISO 8601; ``""``: nobody knows). ``None``: there was none.
-    :param shares_doubt: a later row of its key is in doubt too: only its values tell whether a record came of it.
+    :param shares_doubt: another row of its key is in doubt too: only its values tell whether a record came of it.
     :param conflict: why HubSpot refused to make a record for it: one is in the way.
     :param pair: of a row that links two records: both of them. ``id`` is that of the one that is looked for, or that
         the link starts from.

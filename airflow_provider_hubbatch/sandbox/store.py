@@ -125,16 +125,14 @@ class Table:
         return record if record is not None and record.archived_at is not None else None
 
     def archived_owner(self, property_name: str, value: str) -> Record | None:
-        """The archived record that had this value of a key."""
+        """The archived record that had this value of a key, or this address: of several, the one archived last."""
         folded = value.lower() if property_name == "email" else value
-        return next(
-            (
-                record
-                for record in self.records.values()
-                if record.archived_at is not None and record.properties.get(property_name) == folded
-            ),
-            None,
-        )
+        owners = [
+            record
+            for record in self.records.values()
+            if record.archived_at is not None and folded in _keys_of(record, property_name)
+        ]
+        return max(owners, key=lambda record: record.archived_at or "", default=None)
 
     def count_live(self) -> int:
         """How many records there are that are neither archived nor merged away."""
@@ -299,6 +297,12 @@ class Store:
         if table.object_type.name == "contacts" and gone.properties.get("email"):
             addresses = [survivor.properties.get("hs_additional_emails"), gone.properties["email"]]
             self.write(table, survivor, {"hs_additional_emails": ";".join(filter(None, addresses))})
+
+
+def _keys_of(record: Record, property_name: str) -> list[str | None]:
+    """What names a record by this property."""
+    also = record.properties.get("hs_additional_emails") if property_name == "email" else None
+    return [record.properties.get(property_name), *(also or "").split(";")]
 
 
 def _index(table: Table, record: Record, name: str, before: str | None, after: str | None) -> None:

@@ -217,8 +217,8 @@ class Engine:
                 self._ledger.replace(step.item)
                 self._write(step.operation, step.item)
 
-    def _known(self, item: Input) -> Input:
-        return self._writes.known(item)
+    def _known(self, item: Input, key: str) -> Input:
+        return self._writes.known(item, key)
 
     def _write(self, operation: Operation, item: Input) -> None:
         if self._plan.validate_only:

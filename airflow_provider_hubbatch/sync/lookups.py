@@ -38,7 +38,7 @@ class Lookups:
 
     :param is_open: whether another row of this key waits to be written, or is under way.
     :param take: carries out a row's next step.
-    :param known: takes the doubt from an input that an earlier one of its key has settled.
+    :param known: takes the doubt from an input that an earlier one of its record has settled, by its present key.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Lookups:
         *,
         is_open: Callable[[str, int], bool],
         take: Callable[[Input, Step], None],
-        known: Callable[[Input], Input],
+        known: Callable[[Input, str], Input],
     ) -> None:
         self._known = known
         self.outbox = outbox
@@ -121,7 +121,7 @@ class Lookups:
             waits = self._is_open(key, item.row)
             if waits or self._written.get(key, 0) > batch.number:
                 found = replace(found, is_stale=True, waits=waits)  # noqa: PLW2901 - the same, known better
-            step = self._verb.after_lookup(self._known(item), found)
+            step = self._verb.after_lookup(self._known(item, key), found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
             if item.must_match is not None and found.record is not None and not isinstance(step, LookUp):

@@ -75,7 +75,7 @@ class Writes:
 
     def _sifted(self, batch: Batch) -> Job | None:
         if self._known_keys:
-            batch = batch._replace(inputs=tuple(map(self.known, batch.inputs)))
+            batch = batch._replace(inputs=tuple(self.known(item, item.key) for item in batch.inputs))
         decision = self.refusals.sift(batch)
         for item, error in decision.rejected:
             self.reject(item, error)
@@ -120,9 +120,12 @@ class Writes:
         since = self.clock.moment(sent_at) or ""
         return [item if item.in_doubt_since is not None else item._replace(in_doubt_since=since) for item in inputs]
 
-    def known(self, item: Input) -> Input:
-        """An input that is in doubt, unless an earlier one of its key has settled that."""
-        if item.in_doubt_since is not None and item.key in self._known_keys:
+    def known(self, item: Input, key: str) -> Input:
+        """An input that is in doubt, unless an earlier one of its record has settled that.
+
+        :param key: the record's, where it has been found: rows that were looked up before go by it.
+        """
+        if item.in_doubt_since is not None and not self._known_keys.isdisjoint((item.key, key)):
             return item._replace(in_doubt_since=None)
         return item
 
@@ -227,6 +230,8 @@ class Writes:
         waiting = [(step, before) for step in steps]
         while waiting:
             step, before = waiting.pop()
+            if self._known_keys:
+                step = step._replace(item=self.known(step.item, step.item.key))
             following = self._verb.after_predecessor(step, before)
             if isinstance(following, RowOutcome):
                 self.ledger.settle(following)

@@ -6,11 +6,11 @@ that never were: so every batch is read back among the archived records, and wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
-from airflow_provider_hubbatch.core.error_reply import OBJECT_NOT_FOUND, ErrorReply
+from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply
 from airflow_provider_hubbatch.core.lookup import BatchReadLookup, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
 
+_PERHAPS_ARCHIVED = "the record isn't there any more; perhaps an earlier try of this task has archived it"
 _ARCHIVED_BEFORE = ErrorReply(OBJECT_NOT_FOUND, "the record was archived before this sync")
 
 
@@ -85,6 +86,8 @@ class Archive(Verb):
     """The verb.
 
     :param by_id: reads records that are not archived.
+    :param archived_by_key: finds those that an earlier try has archived; ``None``: the rows have record ids, or keys
+        that are searched, which finds no archived record.
     """
 
     name: ClassVar[str] = "archive"
@@ -94,6 +97,7 @@ class Archive(Verb):
 
     operation: BatchArchive
     by_id: BatchReadLookup
+    archived_by_key: BatchReadLookup | None = None
 
     @classmethod
     def for_sync(
@@ -119,14 +123,33 @@ class Archive(Verb):
             operation=BatchArchive(object_type=object_type, api_version=api_version),
             lookup=lookup,
             by_id=BatchReadLookup(object_type=object_type, api_version=api_version, id_property=None),
+            archived_by_key=replace(lookup, archived=True) if isinstance(lookup, BatchReadLookup) else None,
             missing_ok=options.missing_ok,
         )
 
     def after_lookup(self, item: Input, found: Found) -> Step:
-        """A record that is there is archived."""
+        """A record that is there is archived; one that isn't, perhaps was so by an earlier try."""
+        if item.record is None and item.conflict is not None and self.archived_by_key is not None:
+            return self._after_archived_lookup(item, found)
         if found.record is None:
+            is_absent = found.error is None or found.error.is_about_absence
+            if item.record is None and item.in_doubt_since is not None and is_absent and self.lookup is not None:
+                return self._perhaps_archived(item, found.error or _ARCHIVED_BEFORE)
             return Verb.after_refusal(self, item, found.error or item.conflict or _ARCHIVED_BEFORE)
         return Write(self.operation, resolved(item, found.record, {}))
+
+    def _perhaps_archived(self, item: Input, absence: ErrorReply) -> Step:
+        """An earlier try may have archived the record: its key finds it among the archived ones, if anything does."""
+        if self.archived_by_key is None:
+            return item.outcome(Status.UNKNOWN, category=NO_ANSWER.category, message=_PERHAPS_ARCHIVED)
+        return LookUp(self.archived_by_key, item._replace(conflict=absence))
+
+    def _after_archived_lookup(self, item: Input, found: Found) -> Step:
+        if found.record is None:
+            return Verb.after_refusal(self, item, found.error or item.conflict or _ARCHIVED_BEFORE)
+        if is_since(found.record.archived_at, item.in_doubt_since):
+            return item.outcome(Status.ARCHIVED, record_id=found.record.id, updated_at=found.record.archived_at)
+        return Verb.after_refusal(self, item, _ARCHIVED_BEFORE)
 
     def after_refusal(self, item: Input, error: ErrorReply) -> Step:
         """What isn't among the archived records never was, unless the request had no effect: reading it tells."""

@@ -238,7 +238,7 @@ class Create(Verb):
             there = ErrorReply(CONFLICT, f"row {before.row} has this key, too", existing_id=before.record_id)
             return self._exists(step.item, before.record_id, there)
         if before.status is Status.UNKNOWN and self.by_key is not None:
-            return LookUp(self.by_key, step.item)
+            return LookUp(self.by_key, step.item._replace(shares_doubt=True))
         return step
 
     def _exists(self, item: Input, record_id: str | None, error: ErrorReply) -> RowOutcome:

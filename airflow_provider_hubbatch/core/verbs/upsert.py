@@ -139,7 +139,7 @@ class Upsert(Verb):
         if self.skip_unchanged and not found.is_stale and not is_own:
             properties = changed_properties(item, found.record, self.update.equal)
         found_item = resolved(item, found.record, properties)
-        if properties or (is_own and found.is_stale):  # an earlier row of this key may be the one that made it
+        if properties or (is_own and found.waits):  # an earlier row of this key may be the one that made it
             return Write(self.update, found_item)
         changes = list_changes(item, found.record, ()) if self.shows_changes else None
         return _nothing_to_write(found_item, found.record)._replace(changes=changes)
