@@ -275,7 +275,7 @@ def _write_log(instance: Instance) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     at = row["end_date"].isoformat()
     lines = [
-        json.dumps({"timestamp": at, "level": "warning" if line.startswith("Not written") else "info", "event": line})
+        json.dumps({"timestamp": at, "level": "warning" if line.startswith("Failed") else "info", "event": line})
         for line in instance.log
     ]
     (folder / f"attempt={row['try_number']}.log").write_text("\n".join(lines) + "\n")

@@ -86,7 +86,7 @@ THE_REST = [
     Mistake("extra 'timeout' of connection 'hubspot_default'", "seconds", extra={"timeout": "soon"}),
     Mistake("extra 'auth_type' of connection", "token or oauth", extra={"auth_type": "key"}),
     Mistake("no client_id, client_secret, refresh_token", "in its extra", extra={"auth_type": "oauth"}),
-    Mistake("leads to HubSpot account 123456", "portal_id", extra={"portal_id": 5}),
+    Mistake("belongs to HubSpot account 123456", "portal_id", extra={"portal_id": 5}),
     Mistake("extra 'portal_id' of connection", "a number such as", extra={"portal_id": "mine"}),
     Mistake(
         "doesn't accept the access token of connection 'hubspot_default'",
@@ -126,13 +126,13 @@ FAILED_ROWS = [
     Mistake("1 INVALID_NUMBER of score", "a number: digits", rows=[{"id": 1, "score": "1,000"}]),
     Mistake("1 INVALID_DATE of renewal_date", "YYYY-MM-DD", rows=[{"id": 1, "renewal_date": "soon"}]),
     Mistake("1 INVALID_EMAIL of email", "name@example.com", rows=[{"id": 1, "email": "nobody"}]),
-    Mistake("1 of 1 row was not written.*1 INVALID_ID", "fix it and run again", rows=[{"id": "x1", "city": "x"}]),
+    Mistake("1 of 1 row failed.*1 INVALID_ID", "fix it and run again", rows=[{"id": "x1", "city": "x"}]),
     Mistake(
         "1 AMBIGUOUS_ID", "see XCom 'rejected'", {"id_property": "lifecyclestage"}, rows=[{"id": "lead", "city": "x"}]
     ),
     Mistake("1 MISSING_ID", "see XCom 'rejected'", rows=[{"id": None, "city": "x"}, {"id": 1, "city": "x"}]),
     Mistake(
-        "2 of 2 rows were not .*2 OBJECT_NOT_FOUND",
+        "2 of 2 rows failed.*2 OBJECT_NOT_FOUND",
         "them",
         rows=[{"id": n, "city": "x"} for n in (77, 78)],
     ),

@@ -62,7 +62,7 @@ def test_the_hook_works_in_task_functions(run_dag: RunDag, sandbox: HubSpotSandb
     assert result.xcom("whole")["updated"] == 1
     assert result.xcom("stream") == list(range(150))
     message, rejected = result.xcom("strict")
-    assert "1 of 2 rows was not written" in message
+    assert "1 of 2 rows failed" in message
     assert "1 INVALID_ID (row 1)" in message
     assert [one["values"]["city"] for one in rejected] == ["Turku"]
     assert result.xcom("other", map_index=0)["properties"]["city"] == "Turku"

@@ -44,6 +44,6 @@ def wrong_account(wanted: int, details: Mapping[str, Any], conn_id: str) -> Sett
             "without this check"
         )
     return SettingsError(
-        f"connection {conn_id!r} leads to HubSpot account {found}, and its portal_id says {wanted}: nothing was "
+        f"connection {conn_id!r} belongs to HubSpot account {found}, and its portal_id says {wanted}: nothing was "
         "written. Put the right account's token into the connection, or correct portal_id in its extra"
     )

@@ -1,4 +1,4 @@
-"""What anything that sends requests has spent; a sync's report is one of these."""
+"""What anything that sends requests has used; a sync's report is one of these."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Costs:
         return {name: getattr(self, name) for name in Costs.__slots__}
 
     def add_costs(self, costs: dict[str, int]) -> None:
-        """Count what was spent before, or elsewhere.
+        """Count what was used before, or elsewhere.
 
         :param costs: as :meth:`costs` gives them.
         """

@@ -35,7 +35,7 @@ SYSTEMATIC_REFUSALS = 40
 SYSTEMATIC_REFUSALS_AFTER_ACCEPTANCE = 250
 SYSTEMATIC_ROWS = 1_000
 
-# Replies in a row that name no row at all, while the row is sought that empties them: halving 100 rows takes 7.
+# Replies in a row that name no row at all, while looking for the row that empties them: halving 100 rows takes 7.
 MAX_SILENT_REPLIES = 8
 
 # HubSpot wants errors under 5 % of an app's requests a day; the smallest daily limit is 250,000. A sync takes at
@@ -45,7 +45,7 @@ MAX_REFUSED_REQUESTS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Inputs to send together, while the bad ones of a refused batch are sought.
+    """Inputs to send together, while looking for the bad ones of a refused batch.
 
     :param inputs: what is sent.
     :param suspects: holds a bad row for sure, if ``inputs`` prove to be clean.

@@ -72,7 +72,7 @@ class Lookup(Protocol):
 
     @property
     def folds(self) -> bool:
-        """Whether a key is asked for once for all inputs that wait for it: what it has doesn't hang on the row."""
+        """Whether a key is asked for once for all inputs that wait for it: what it has doesn't depend on the row."""
 
     @property
     def remembers(self) -> bool:

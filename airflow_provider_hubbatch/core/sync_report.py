@@ -164,10 +164,8 @@ class SyncReport(Costs):
     def _failure(self, failed: int, max_rejected: float) -> str:
         """What happened and what to do come first: a log's page shows the beginning of a line."""
         rows = "row" if self.rows == 1 else "rows"
-        was, them = ("was", "it") if failed == 1 else ("were", "them")
-        what, advice = f"{was} not written", f"Fix {them} and run again"
+        advice = f"Fix {'it' if failed == 1 else 'them'} and run again"
         if self.once and (unknown := self.counts[Status.UNKNOWN]):
-            what = "is unknown" if failed == 1 else "are rejected or unknown"
             advice = (
                 f"{unknown:,} may have been created: look in HubSpot, and send only what isn't there, in a new DAG run"
             )
@@ -177,7 +175,7 @@ class SyncReport(Costs):
         rest = f" Of the other rows: {', '.join(others)}." if others else ""
         why = "; ".join(first_reasons(self.reasons(), _REASONS_NAMED))
         return (
-            f"{failed:,} of {self.rows:,} {rows} {what}, more than max_rejected={max_rejected} allows. "
+            f"{failed:,} of {self.rows:,} {rows} failed, more than max_rejected={max_rejected} allows. "
             f"{advice}: see {place}{first}.{rest} Why: {why}{self._quoted_correlation()}"
         )
 

@@ -216,7 +216,7 @@ class HubSpotBatchOperator(BaseOperator):
 
         ti, store = context["ti"], context.get("task_state_store")
         if self.resume and store is None:
-            self.log.info("This Airflow keeps no state for tasks (3.3 does): a retry will start over")
+            self.log.info("This Airflow keeps no state for tasks (3.3 does): a retry can't go on where this try stops")
         task = f"{ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index}"
         started_at = ti.start_date.timestamp() if ti.start_date else 0.0
         return TaskTry(task, ti.try_number, store, started_at=started_at, resumes=self.resume)

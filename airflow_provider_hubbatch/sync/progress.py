@@ -95,14 +95,14 @@ def closing_line(report: SyncReport, daily_remaining: int | None) -> str:
     rate = f", {pace:,.0f} rows/s" if round(pace) > 0 else ""
     requests = f"{report.requests:,} request{'' if report.requests == 1 else 's'}"
     spent = f"{requests} ({report.retries:,} retries, {report.rate_limited:,} rate limited"
-    isolation = f", {report.refused_requests:,} refused while bad rows were sought)" if report.refused_requests else ")"
+    isolation = f", {report.refused_requests:,} refused while looking for bad rows)" if report.refused_requests else ")"
     left = f"; {daily_remaining:,} API calls left today" if daily_remaining is not None else ""
     return f"{report.subject}: {outcomes}{rate}; {spent}{isolation}{left}"
 
 
 def rejected_lines(report: SyncReport) -> list[str]:
-    """Why rows were not written: a short line for each of the commonest reasons, as a log's page shows them whole."""
-    return [f"Not written: {words}" for words in first_reasons(report.reasons(), _REASONS_LOGGED)]
+    """Why rows failed: a short line for each of the commonest reasons, as a log's page shows them whole."""
+    return [f"Failed: {words}" for words in first_reasons(report.reasons(), _REASONS_LOGGED)]
 
 
 def not_taken_lines(report: SyncReport) -> list[str]:
@@ -111,7 +111,7 @@ def not_taken_lines(report: SyncReport) -> list[str]:
         return []
     counts = [f"{name} in {count:,}" for name, count in report.not_taken.most_common(_REASONS_LOGGED)]
     more = ", ..." if len(report.not_taken) > _REASONS_LOGGED else ""
-    return [f"Updated, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
+    return [f"Written, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
 
 
 def duplicates_lines(duplicates: Duplicates) -> list[str]:

@@ -40,8 +40,7 @@ def may_be_twice(why: str) -> UnconfirmedRequestError:
     :param why: what keeps it from knowing which ones are there.
     """
     return UnconfirmedRequestError(
-        f"an earlier try of this task may have created records, and have no key by which they would be found: "
-        f"{why}. "
+        f"an earlier try of this task may have created records, and without a key they can't be found again: {why}. "
         "This try has sent nothing. Look in HubSpot (or in the earlier try's results) which records are there, then "
         "start a new DAG run with the rows that are left"
     )
@@ -50,9 +49,9 @@ def may_be_twice(why: str) -> UnconfirmedRequestError:
 def cannot_resume(error: HubSpotError) -> HubSpotError:
     """The error for a sync that a retry can't go on with, and that must not start over."""
     unconfirmed = UnconfirmedRequestError(
-        f"{error}. Rows that were sent may have their records, and Airflow keeps no state for this task by which a "
-        "retry would know: so it isn't tried again. Its results say which rows were created and which are unknown; "
-        "start a new DAG run with the rows that are left",
+        f"{error}. This isn't tried again: records may have been created, and Airflow keeps no state for this task, so "
+        "that a retry can't know which. The task's results say which rows were created and which are unknown; start a "
+        "new DAG run with the rows that are left",
         correlation_id=error.correlation_id,
     )
     unconfirmed.report = error.report

@@ -102,7 +102,7 @@ def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> Non
             seen["timeline"] = shown_timeline(airflow, shown)
             complaints = console(browser)
     assert "contacts: 1 updated, 1 rejected" in seen["log"]
-    assert "Not written: 1 INVALID_ID (row 1)" in seen["log"]
+    assert "Failed: 1 INVALID_ID (row 1)" in seen["log"]
     assert "2 rows (list of dicts)" in seen["rendered"]
     assert "rejected" in seen["xcom"]
     assert "results" in seen["xcom"]

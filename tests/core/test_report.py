@@ -109,7 +109,7 @@ def test_report_failure_says_which_rows_and_quotes_no_value() -> None:
     with pytest.raises(SyncFailedError) as caught:
         report_of("updated", *["rejected"] * 7, "unknown").raise_for_rejected()
     text = str(caught.value)
-    assert text.startswith("8 of 9 rows were not written, more than max_rejected=0 allows. Fix them and run again: ")
+    assert text.startswith("8 of 9 rows failed, more than max_rejected=0 allows. Fix them and run again: ")
     assert "7 VALIDATION_ERROR (rows 1, 2, 3, ...); 1 unknown (row 8) [correlation c-1]" in text
     assert "Secret" not in text
     assert caught.value.correlation_id == "c-1"
@@ -122,9 +122,7 @@ def test_report_failure_warns_of_creating_twice() -> None:
     with pytest.raises(SyncFailedError) as caught:
         report.raise_for_rejected()
     text = str(caught.value)
-    assert text.startswith(
-        "3 of 4 rows are rejected or unknown, more than max_rejected=0 allows. 2 may have been created"
-    )
+    assert text.startswith("3 of 4 rows failed, more than max_rejected=0 allows. 2 may have been created: look in")
     assert "run again" not in text
 
 

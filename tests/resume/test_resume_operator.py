@@ -137,7 +137,7 @@ def test_without_a_state_store_it_works_and_says_so(
         ti, error = execute(task, None)
     assert error is None
     assert ti.xcoms["return_value"]["updated"] == ROWS
-    assert caplog.text.count("This Airflow keeps no state for tasks (3.3 does): a retry will start over") == 1
+    assert caplog.text.count("This Airflow keeps no state for tasks (3.3 does): a retry can't go on where") == 1
 
 
 def test_without_resume_nothing_is_kept(hubspot: HubSpotSandbox) -> None:

@@ -158,7 +158,7 @@ class Verb(ABC):
     :cvar name: as in the names of metrics and checkpoints.
     :cvar doing: as a log's line begins: "Updating contacts".
     :cvar done: the statuses of rows for which HubSpot has done it.
-    :cvar asks_when: what has become of a row hangs on when its record was made or archived.
+    :cvar asks_when: what has become of a row depends on when its record was made or archived.
     :cvar decides_first: rows don't all begin alike: :meth:`first_step` says how each does.
     :param object_type: as in the path.
     :param operation: how rows are written, unless a decision says otherwise.
