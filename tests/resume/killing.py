@@ -1,6 +1,7 @@
 """SIGKILL to a task's process in a whole Airflow, at random points, and what its retries make of it.
 
-The suite kills twice. The long form: ``python -m tests.resume.killing --kills 20``.
+The suite kills twice. The long form: ``python -m tests.resume.killing --kills 20``; ``--verb upsert`` and
+``--verb create`` make the records, by a key.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from tests.airflow_standalone import AirflowUnderTest
-from tests.resume.resuming import lines_of, rows_of, times_sent, updates, wrong_titles
+from tests.resume.resuming import lines_of, rows_of, times_sent, updates, writes, wrong_titles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
 
 # What the promise allows between HubSpot's reply and the checkpoint that knows of it
 CHECKPOINT_SECONDS = 5.0
+
+_BY_KEY = {"id_column": "key", "id_property": "customer_number"}
+# The task's options for verbs that make records.
+MAKING: dict[str, dict[str, Any]] = {
+    "upsert": {"operator": "HubSpotBatchUpsertOperator", **_BY_KEY},
+    "create": {"operator": "HubSpotBatchCreateOperator", **_BY_KEY},
+}
 
 MAX_IN_FLIGHT = 2
 LATENCY_MS = 400
@@ -43,14 +52,15 @@ from pathlib import Path
 
 from airflow.sdk import DAG
 
-from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+from airflow_provider_hubbatch import operators
 
 for dag_id, options in json.loads(Path(__file__).with_suffix(".json").read_text()).items():
     for name in ("execution_timeout", "retry_delay"):
         if name in options:
             options[name] = timedelta(seconds=options[name])
     with DAG(dag_id, schedule=None):
-        HubSpotBatchUpdateOperator(task_id="update", object_type="contacts", **options)
+        operator = getattr(operators, options.pop("operator", "HubSpotBatchUpdateOperator"))
+        operator(task_id="update", object_type="contacts", **options)
 """
 
 
@@ -87,7 +97,13 @@ class Killed:
 
 
 def kill_task(
-    airflow: AirflowUnderTest, dag_id: str, sandbox: HubSpotSandbox, kills: int, dice: random.Random
+    airflow: AirflowUnderTest,
+    dag_id: str,
+    sandbox: HubSpotSandbox,
+    kills: int,
+    dice: random.Random,
+    *,
+    verb: str = "update",
 ) -> Killed:
     """Run a DAG and kill its task's process again and again, at random points of its sending.
 
@@ -96,9 +112,9 @@ def kill_task(
     run_id = airflow.trigger(dag_id)
     times: list[float] = []
     for try_number in range(1, kills + 1):
-        before = len(updates(sandbox))
+        before = len(writes(sandbox, verb))
         pid = _pid_of(airflow, dag_id, run_id, try_number)
-        _wait(lambda before=before: len(updates(sandbox)) > before, f"an update of try {try_number}")
+        _wait(lambda before=before: len(writes(sandbox, verb)) > before, f"an {verb} of try {try_number}")
         time.sleep(dice.uniform(0.0, KILLED_WITHIN_SECONDS))
         os.kill(pid, signal.SIGKILL)
         times.append(time.monotonic())
@@ -151,6 +167,27 @@ def check(
     }
 
 
+def check_made(
+    airflow: AirflowUnderTest, killed: Killed, sandbox: HubSpotSandbox, rows: list[dict[str, Any]], results: Path
+) -> dict[str, Any]:
+    """Assert that every row made its record once, and says so; gives the numbers."""
+    assert killed.state == "success", airflow.log(killed.dag_id, killed.run_id, "update", len(killed.kills) + 1)
+    summary: dict[str, Any] = airflow.xcom(killed.dag_id, killed.run_id, "update")
+    keys = {one: record["properties"].get("customer_number") for one, record in sandbox.objects("contacts").items()}
+    made = Counter(filter(None, keys.values()))
+    assert made == Counter(row["key"] for row in rows), (made - Counter(row["key"] for row in rows)).most_common(5)
+    assert summary["rows"] == summary["created"] == len(rows), summary
+    lines = lines_of(results)
+    assert [line["row"] for line in lines] == list(range(len(rows)))
+    assert [line["row"] for line in lines if keys[line["record_id"]] != rows[line["row"]]["key"]] == []
+    return {
+        "kills": len(killed.kills),
+        "rows": len(rows),
+        "resumed_rows": summary["resumed_rows"],
+        "requests": summary["requests"],
+    }
+
+
 def _pid_of(airflow: AirflowUnderTest, dag_id: str, run_id: str, try_number: int) -> int:
     found: dict[str, Any] = {}
 
@@ -176,21 +213,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.resume.killing", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--verb", choices=["update", "upsert", "create"], default="update")
     options = parser.parse_args()
-    count = rows_to_survive(options.kills)
+    count, verb = rows_to_survive(options.kills), options.verb
+    contacts = count if verb == "update" else 0
     with (
         tempfile.TemporaryDirectory(prefix="hubbatch-killing-") as folder,
-        HubSpotSandbox(records={"contacts": count}, latency_ms=LATENCY_MS, requests_per_10_seconds=10_000) as sandbox,
+        HubSpotSandbox(
+            records={"contacts": contacts}, latency_ms=LATENCY_MS, requests_per_10_seconds=10_000
+        ) as sandbox,
     ):
         home = Path(folder)
-        rows = killed_rows(sandbox)
-        write_dags(home / "dags", {"killed": killed_task(home, rows, options.kills)})
+        rows = killed_rows(sandbox) if verb == "update" else rows_to_make(count)
+        write_dags(home / "dags", {"killed": {**killed_task(home, rows, options.kills), **MAKING.get(verb, {})}})
         connections = {"AIRFLOW_CONN_KILLED": sandbox.connection()}
         with AirflowUnderTest(home / "home", home / "dags", connections) as airflow:
-            killed = kill_task(airflow, "killed", sandbox, options.kills, random.Random(options.seed))
-            told = check(airflow, killed, sandbox, rows, home / "results")
-    sys.stdout.write(json.dumps({"seed": options.seed, **told}) + "\n")
+            dice = random.Random(options.seed)
+            killed = kill_task(airflow, "killed", sandbox, options.kills, dice, verb=verb)
+            checked = check if verb == "update" else check_made
+            told = checked(airflow, killed, sandbox, rows, home / "results")
+    sys.stdout.write(json.dumps({"verb": verb, "seed": options.seed, **told}) + "\n")
     return 0
+
+
+def rows_to_make(count: int) -> list[dict[str, Any]]:
+    """Rows whose records don't exist."""
+    return [{"key": f"N-{number}", "city": f"Gent {number}"} for number in range(count)]
 
 
 def killed_rows(sandbox: HubSpotSandbox) -> list[dict[str, Any]]:

@@ -74,7 +74,12 @@ def rows_of(ids: Iterable[str], *, title: str = "Title") -> list[dict[str, Any]]
 
 def updates(sandbox: HubSpotSandbox) -> list[RecordedRequest]:
     """The batch updates that HubSpot got, in the order of its answers."""
-    return [request for request in sandbox.requests if request.path.endswith("/batch/update")]
+    return writes(sandbox, "update")
+
+
+def writes(sandbox: HubSpotSandbox, verb: str) -> list[RecordedRequest]:
+    """As :func:`updates`, of any verb."""
+    return [request for request in sandbox.requests if request.path.endswith(f"/batch/{verb}")]
 
 
 def times_sent(requests: Iterable[RecordedRequest]) -> Counter[int]:
