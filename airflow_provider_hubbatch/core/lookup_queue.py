@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER
@@ -20,8 +20,6 @@ _SILENT_REPLIES: Final = 3
 
 # So many answers are kept for rows to come, where a lookup's may be: a few megabytes.
 _MOST_REMEMBERED: Final = 10_000
-
-_Name = str | int
 
 
 class LookupBatch:
@@ -56,10 +54,12 @@ class LookupQueue:
         self._unread: deque[Input] = deque()
         self._batches: deque[LookupBatch] = deque()
         self._unasked = 0
-        # id -> the rows that wait for its answer, the one that asks for it first
-        self._waiting: dict[_Name, list[int]] = {}
         self._found: dict[int, Found] = {}
-        self._remembered: dict[_Name, Found] = {}
+        # where the lookup remembers: id -> the rows that wait for its answer; those of them that ask for it, as long as
+        # they haven't; and answers
+        self._waiting: dict[str, list[int]] = {}
+        self._asking: set[int] = set()
+        self._remembered: OrderedDict[str, Found] = OrderedDict()
 
     def __len__(self) -> int:
         """How many inputs are in here."""
@@ -80,15 +80,10 @@ class LookupQueue:
 
         :returns: whether it can go on at once: see :meth:`ready`.
         """
-        name = self._name(item)
-        if name in self._remembered:
-            self._found[item.row] = self._remembered[name]
-        elif name in self._waiting:
-            self._waiting[name].append(item.row)
-        else:
-            self._waiting[name] = [item.row]
+        if not self.lookup.remembers or self._is_new(item):
             self._unasked += 1
-        if self._unread or self._asks(item):
+            self._unread.append(item)
+        elif self._unread:
             self._unread.append(item)
         elif self._batches:
             self._batches[-1].inputs.append(item)
@@ -103,13 +98,18 @@ class LookupQueue:
         :param number: how many batches were taken before, of all queues.
         """
         inputs: list[Input] = []
-        asked: list[Input] = []
-        while self._unread:
-            if self._asks(self._unread[0]):
-                if len(asked) == self.lookup.most_inputs:
-                    break
-                asked.append(self._unread[0])
-            inputs.append(self._unread.popleft())
+        asked = inputs
+        if self.lookup.remembers:
+            asked = []
+            while self._unread:
+                if self._unread[0].row in self._asking:
+                    if len(asked) == self.lookup.most_inputs:
+                        break
+                    asked.append(self._unread[0])
+                    self._asking.discard(self._unread[0].row)
+                inputs.append(self._unread.popleft())
+        else:
+            inputs += [self._unread.popleft() for _ in range(min(self.lookup.most_inputs, len(self._unread)))]
         self._unasked -= len(asked)
         batch = LookupBatch(inputs, asked, number)
         self._batches.append(batch)
@@ -126,8 +126,9 @@ class LookupQueue:
             if not isinstance(found, Found):
                 silent.append(item)
             else:
-                self._take_answer(item, found)
-                self._remember(item, found)
+                self._take_answer(
+                    item, found, is_known=found.error is None or found.error.category != NO_ANSWER.category
+                )
         if len(silent) > 1 and batch.repeated and len(silent) == len(batch.asked):
             return self._halves(batch)
         batch.asked = tuple(silent)
@@ -143,7 +144,7 @@ class LookupQueue:
         if len(batch.asked) > 1 and split:
             return self._halves(batch)
         for item in batch.asked:
-            self._take_answer(item, Found(error=error))
+            self._take_answer(item, Found(error=error), is_known=False)
         return []
 
     def ready(self) -> Iterator[tuple[Input, Found, LookupBatch]]:
@@ -158,25 +159,34 @@ class LookupQueue:
             else:
                 return
 
-    def _name(self, item: Input) -> _Name:
-        """What is the same for inputs that one answer serves."""
-        return self.lookup.told(item.id) if self.lookup.remembers else item.row
+    def _is_new(self, item: Input) -> bool:
+        """Whether nobody has asked for this id so far; the input then will. Else its answer is there, or waited for."""
+        name, row = self.lookup.told(item.id), item.row
+        if name in self._remembered:
+            self._found[row] = self._remembered[name]
+            return False
+        if name in self._waiting:
+            self._waiting[name].append(row)
+            return False
+        self._waiting[name] = [row]
+        self._asking.add(row)
+        return True
 
-    def _asks(self, item: Input) -> bool:
-        """Whether an input is the one that asks for its id."""
-        return self._waiting.get(self._name(item), (None,))[0] == item.row
+    def _take_answer(self, item: Input, found: Found, *, is_known: bool) -> None:
+        """An id has its answer.
 
-    def _take_answer(self, item: Input, found: Found) -> None:
-        for row in self._waiting.pop(self._name(item)):
-            self._found[row] = found
-
-    def _remember(self, item: Input, found: Found) -> None:
-        is_unclear = found.error is not None and found.error.category == NO_ANSWER.category
-        if is_unclear or not self.lookup.remembers:
+        :param is_known: it will be the same for rows to come.
+        """
+        if not self.lookup.remembers:
+            self._found[item.row] = found
             return
-        self._remembered[self._name(item)] = found
-        if len(self._remembered) > _MOST_REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
+        name = self.lookup.told(item.id)
+        for row in self._waiting.pop(name):
+            self._found[row] = found
+        if is_known:
+            self._remembered[name] = found
+            if len(self._remembered) > _MOST_REMEMBERED:
+                self._remembered.popitem(last=False)
 
     def _halves(self, batch: LookupBatch) -> list[LookupBatch]:
         """What takes a batch's place."""
