@@ -203,7 +203,7 @@ class ValueOptions(RecordOptions):
         return self.max_cleared
 
     def _check_skip_unchanged(self) -> None:
-        """A word that is no path is a slip of the pen: it would become a file in the working directory."""
+        """A word that is no path is a typing error: it would become a file in the working directory."""
         value = self.skip_unchanged
         if value in (None, COMPARE_WITH_HUBSPOT) or {"/", "."} & set(str(value)):
             return
