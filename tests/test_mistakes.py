@@ -56,6 +56,7 @@ SETTINGS = [
     Mistake("properties is empty", "leave it out to write every column", {"properties": []}),
     Mistake("properties must be a list .* not a str", "a list of columns or a dict", {"properties": "city"}),
     Mistake("2 columns for the property 'city'", "'a', 'b'", {"properties": {"a": "city", "b": "city"}}),
+    Mistake("must_match must be a dict", "{column: property}, not a str", {"must_match": "email"}),
     Mistake("skip_unchanged='hubspt'", "'hubspot', or a file's path", {"skip_unchanged": "hubspt"}),
     Mistake("skip_unchanged=True", "a path or URL as text, or None", {"skip_unchanged": True}),
     Mistake("requests_per_10_seconds=0", "a whole number above 0", {"requests_per_10_seconds": 0}),

@@ -36,6 +36,7 @@ class Found:
     :param links: in place of a record: the records that this one is linked with, each with the kinds of the link.
     :param is_stale: this sync has written the record since, or is about to: HubSpot may have other values by now.
     :param waits: a row before this one, of the same key, has no outcome so far.
+    :param behind_key: a row before this one, of its key, has no outcome so far: the record is that one's, perhaps.
     """
 
     record: Record | None = None
@@ -43,6 +44,7 @@ class Found:
     links: Mapping[str, frozenset[LinkKind]] | None = None
     is_stale: bool = False
     waits: bool = False
+    behind_key: bool = False
 
 
 class Further(NamedTuple):
@@ -108,7 +110,7 @@ class BatchReadLookup:
     :param reads_also: further properties to read.
     :param archived: look among the archived records instead of the others.
     :param must_find: a record that isn't found is an error, also by record id: the write must not go without it.
-    :param remembers: only the records' ids are wanted: what was found once serves all rows that name it alike.
+    :param remembers: nothing is written to the records: what was found once serves all rows that name it alike.
     """
 
     object_type: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_hubbatch.core.keys import IdUse, is_record_id, refusal_of_record_ids
@@ -107,10 +107,10 @@ class MappingSpec:
         return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}))
 
     @classmethod
-    def writes_nothing(cls, *, id_column: Any, id_property: Any) -> MappingSpec:
-        """As :meth:`checked`, for a verb that takes the rows' ids only."""
-        checked = cls.checked(id_column=id_column, id_property=id_property)
-        return cls(checked.id_column, checked.id_property, {}, "skip")
+    def writes_nothing(cls, *, id_column: Any, id_property: Any, must_match: Any = None) -> MappingSpec:
+        """As :meth:`checked`, for a verb that writes no values."""
+        checked = cls.checked(id_column=id_column, id_property=id_property, must_match=must_match)
+        return replace(checked, properties={})
 
 
 def _properties_problems(properties: Any) -> Iterator[str]:

@@ -141,11 +141,6 @@ class RecordOptions(SyncOptions):
         """
         raise NotImplementedError
 
-    @property
-    def matched(self) -> Mapping[str, str] | None:
-        """``must_match``, where the verb has it."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueOptions(RecordOptions):
@@ -155,6 +150,7 @@ class ValueOptions(RecordOptions):
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear`` empties it.
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
         first 1,000.
+    :param must_match: ``{column: property}``: reject a row whose record is there and has another value of the property.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
         leave out the rows whose values the last sync wrote, as the file there says.
     """
@@ -162,6 +158,7 @@ class ValueOptions(RecordOptions):
     properties: Sequence[str] | Mapping[str, str] | None = None
     null_values: str = "skip"
     max_cleared: float | None = None
+    must_match: Mapping[str, str] | None = None
     skip_unchanged: str | None = None
 
     def __post_init__(self) -> None:
@@ -188,7 +185,7 @@ class ValueOptions(RecordOptions):
             id_property=self.id_property,
             properties=self.properties,
             null_values=self.null_values,
-            must_match=self.matched,
+            must_match=self.must_match,
             id_use=self.id_use,
         )
 
@@ -216,13 +213,11 @@ class ValueOptions(RecordOptions):
 class UpdateOptions(ValueOptions):
     """How rows become updates.
 
-    :param must_match: ``{column: property}``: reject a row whose record has another value of the property.
     :param missing_ok: a record that HubSpot doesn't have is counted, not held against the sync.
     """
 
     verb: ClassVar[str] = "update"
 
-    must_match: Mapping[str, str] | None = None
     missing_ok: bool = False
 
     def __post_init__(self) -> None:
@@ -232,11 +227,6 @@ class UpdateOptions(ValueOptions):
         """
         ValueOptions.__post_init__(self)
         self._check_flags("missing_ok")
-
-    @property
-    def matched(self) -> Mapping[str, str] | None:
-        """``must_match``."""
-        return self.must_match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,12 +284,14 @@ class ArchiveOptions(RecordOptions):
 
     :param missing_ok: a record that isn't there (any more) is counted, not held against the sync.
     :param max_archived: more rows than this stop the sync before its first request.
+    :param must_match: ``{column: property}``: reject a row whose record has another value of the property.
     """
 
     verb: ClassVar[str] = "archive"
 
     missing_ok: bool = True
     max_archived: int | None = None
+    must_match: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """As the base's.
@@ -313,11 +305,13 @@ class ArchiveOptions(RecordOptions):
 
     @property
     def mapping(self) -> MappingSpec:
-        """What the rows' columns are, checked: their ids only.
+        """What the rows' columns are, checked: their ids, and what their records must have.
 
         :raises SettingsError: naming each option that is wrong.
         """
-        return MappingSpec.writes_nothing(id_column=self.id_column, id_property=self.id_property)
+        return MappingSpec.writes_nothing(
+            id_column=self.id_column, id_property=self.id_property, must_match=self.must_match
+        )
 
     @property
     def most_rows(self) -> int | None:

@@ -56,10 +56,18 @@ def disagreements(
     ]
 
 
+def mismatch_of(item: Input, record: Record, definitions: Mapping[str, PropertyDefinition]) -> ErrorReply | None:
+    """The error of a row whose record has other values than it says; ``None``: they agree.
+
+    :param definitions: as :func:`disagreements`.
+    """
+    names = disagreements(item.must_match or {}, record, definitions)
+    return mismatch(names, record) if names else None
+
+
 def mismatch(names: Sequence[str], record: Record) -> ErrorReply:
-    """The error of a row whose record has other values of these properties."""
     listed = ", ".join(map(repr, names))
-    message = f"the record {record.id} has another value of {listed} than the row says: nothing is written to it"
+    message = f"the record {record.id} has another value of {listed} than the row says: it is left as it is"
     return ErrorReply(RECORD_MISMATCH, message)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from airflow_provider_hubbatch.core import scalars
 from airflow_provider_hubbatch.core.batch_reply import Record, parse_batch_reply
@@ -172,29 +172,53 @@ def _milliseconds(value: str) -> str | None:
         return None
 
 
-def lookup_for(
+class Before(NamedTuple):
+    """What is looked up before a row is written.
+
+    :param lookup: what every row begins with; ``None``: nothing.
+    :param reading: reads what a record has that the lookup has found, by record id; ``None``: the lookup does that.
+    """
+
+    lookup: Lookup | None = None
+    reading: Lookup | None = None
+
+
+def lookups_for(
     *,
     object_type: str,
     api_version: str,
     id_property: str | None,
     definition: PropertyDefinition | None,
     by_record_id: bool = False,
-) -> Lookup | None:
-    """The lookup that rows need before they can be written, by what names their records.
+    reads_values: bool = False,
+    reads_also: frozenset[str] = frozenset(),
+) -> Before:
+    """The lookups that rows need before they can be written, by what names their records.
 
     :param id_property: what the rows' ids are values of; ``None``: record ids.
     :param definition: HubSpot's of that property, where it is known.
-    :param by_record_id: the verb takes record ids and nothing else: unique properties are looked up, too, and what was
-        found serves all rows that name it alike.
-    :returns: ``None``: none.
+    :param by_record_id: the verb takes record ids and writes no values: unique properties are looked up, too, and what
+        was found serves all rows that name it alike.
+    :param reads_values: it must be known what the records have of what is written to them.
+    :param reads_also: further properties on which hangs what is written to the records, if anything.
     """
     kind = kind_of_key(id_property, object_type, definition)
-    if kind is KeyKind.SEARCHED:
-        return SearchLookup(
+    reads = reads_values or bool(reads_also)
+    searched = kind is KeyKind.SEARCHED
+    read = BatchReadLookup(
+        object_type=object_type,
+        api_version=api_version,
+        id_property=None if searched else id_property,
+        reads_values=reads_values,
+        reads_also=reads_also,
+        must_find=bool(reads_also),
+        remembers=by_record_id,
+    )
+    if searched:
+        search = SearchLookup(
             object_type=object_type, api_version=api_version, id_property=str(id_property), definition=definition
         )
-    if kind is KeyKind.EMAIL or (by_record_id and kind is KeyKind.UNIQUE):
-        return BatchReadLookup(
-            object_type=object_type, api_version=api_version, id_property=id_property, remembers=by_record_id
-        )
-    return None
+        return Before(search, read if reads else None)
+    if reads or kind is KeyKind.EMAIL or (by_record_id and kind is KeyKind.UNIQUE):
+        return Before(read)
+    return Before()

@@ -8,7 +8,7 @@ from airflow_provider_hubbatch.core.options import ArchiveOptions
 from airflow_provider_hubbatch.operators.records import HubSpotRecordsOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
@@ -22,6 +22,8 @@ class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
         ``email``, that it is a value of. Templated.
     :param missing_ok: a record that isn't there (any more) is counted as ``missing``, not held against the task.
     :param max_archived: more rows than this fail the task before anything is archived.
+    :param must_match: ``{column: property}``: each record is read first, and a row whose record has another value of
+        the property is rejected, its record not archived. Templated.
     """
 
     options_class: ClassVar = ArchiveOptions
@@ -29,6 +31,7 @@ class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
         *HubSpotRecordsOperator.template_fields,
         "id_column",
         "id_property",
+        "must_match",
     )
 
     def __init__(
@@ -38,6 +41,7 @@ class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
         id_property: str | None = None,
         missing_ok: bool = True,
         max_archived: int | None = None,
+        must_match: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -45,4 +49,5 @@ class HubSpotBatchArchiveOperator(HubSpotRecordsOperator):
         self.id_property = id_property
         self.missing_ok = missing_ok
         self.max_archived = max_archived
+        self.must_match = must_match
         self._options(templated=False)

@@ -25,6 +25,8 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
     :param null_values: ``skip``: a null or an empty text leaves the property alone; ``clear``: it empties it.
     :param max_cleared: the share of rows (float) in which ``clear`` may empty a property; ``None``: any, but a column
         that is empty in all of the first 1,000 rows stops the sync; ``1.0``: all.
+    :param must_match: ``{column: property}``: each key is looked up first, and a row whose record is there and has
+        another value of the property is rejected, nothing written to it. Templated.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
         tells; a path: leave out what the last sync wrote, as the file there says. Templated.
     """
@@ -35,6 +37,7 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         "id_column",
         "id_property",
         "properties",
+        "must_match",
         "skip_unchanged",
     )
 
@@ -46,6 +49,7 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         properties: Sequence[str] | Mapping[str, str] | None = None,
         null_values: str = "skip",
         max_cleared: float | None = None,
+        must_match: Mapping[str, str] | None = None,
         skip_unchanged: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -55,5 +59,6 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         self.properties = properties
         self.null_values = null_values
         self.max_cleared = max_cleared
+        self.must_match = must_match
         self.skip_unchanged = skip_unchanged
         self._options(templated=False)

@@ -118,9 +118,9 @@ class Lookups:
     def _go_on(self, queue: LookupQueue | FoldedQueue) -> None:
         for item, found, batch in queue.ready():
             key = order_key(found.record.id) if found.record is not None else item.key
-            waits = self._is_open(key, item.row)
-            if waits or self._written.get(key, 0) > batch.number:
-                found = replace(found, is_stale=True, waits=waits)  # noqa: PLW2901 - the same, known better
+            waits, behind_key = self._is_open(key, item.row), key != item.key and self._is_open(item.key, item.row)
+            if waits or behind_key or self._written.get(key, 0) > batch.number:
+                found = replace(found, is_stale=True, waits=waits, behind_key=behind_key)  # noqa: PLW2901 - the same, known better
             step = self._verb.after_lookup(self._known(item, key), found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()

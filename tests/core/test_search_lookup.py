@@ -17,7 +17,7 @@ from airflow_provider_hubbatch.core.lookup import BatchReadLookup, Found
 from airflow_provider_hubbatch.core.lookup_queue import LookupQueue
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.protocol import Reply, Window
-from airflow_provider_hubbatch.core.search_lookup import SearchLookup, lookup_for
+from airflow_provider_hubbatch.core.search_lookup import SearchLookup, lookups_for
 from airflow_provider_hubbatch.core.values import order_key
 
 TEXT = PropertyDefinition(name="domain", type="string")
@@ -177,9 +177,14 @@ def test_the_lookup_that_a_key_needs(
         "definition": definition,
     }
     needed = {KeyKind.SEARCHED: SearchLookup, KeyKind.EMAIL: BatchReadLookup}.get(kind, type(None))
-    assert type(lookup_for(**given)) is needed  # type: ignore[arg-type]
+    first, then = lookups_for(**given)  # type: ignore[arg-type]
+    assert (type(first), then) == (needed, None)
     by_id = BatchReadLookup if kind is KeyKind.UNIQUE else needed
-    assert type(lookup_for(**given, by_record_id=True)) is by_id  # type: ignore[arg-type]
+    assert type(lookups_for(**given, by_record_id=True).lookup) is by_id  # type: ignore[arg-type]
+    # what is found by search may be behind: what records have is read by their ids
+    first, then = lookups_for(**given, reads_also=frozenset({"name"}))  # type: ignore[arg-type]
+    assert type(first) is (SearchLookup if kind is KeyKind.SEARCHED else BatchReadLookup)
+    assert (then is not None) == (kind is KeyKind.SEARCHED)
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------

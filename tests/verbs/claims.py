@@ -15,9 +15,19 @@ def claims(truth: Truth) -> Iterator[str]:
     """What each row was called is so."""
     for number, row in enumerate(truth.rows):
         status = truth.status.get(number, "nothing")
-        lie = _CLAIMS[status](truth, number, row)
+        lie = _CLAIMS[status](truth, number, row) or _agreement_lie(truth, number, status)
         if lie:
             yield f"row {number} ({row.name}, {row.faults or 'good'}) is {status}, but {lie} [{_said(truth, number)}]"
+
+
+def _agreement_lie(truth: Truth, number: int, status: str) -> str | None:
+    """What is wrong about a row that must agree with its record."""
+    mismatch = truth.outcomes.get(number, {}).get("category") == "RECORD_MISMATCH"
+    if mismatch and not truth.disagrees(number):
+        return "it agrees with its record"
+    if truth.disagrees(number) and status in ("created", "updated", "archived", "unchanged"):
+        return None if status == "unchanged" and not truth.rows[number].wants else "it disagrees with its record"
+    return None
 
 
 def _said(truth: Truth, number: int) -> str:
@@ -70,7 +80,7 @@ def _archived(truth: Truth, number: int, row: MadeRow) -> str | None:
 def _rejected(truth: Truth, number: int, row: MadeRow) -> str | None:
     if truth.witnessed(number) and not truth.excused(number):
         return "it was written"
-    if row.faults or truth.excused(number):
+    if row.faults or truth.excused(number) or truth.disagrees(number):
         return None
     if truth.verb == "create":
         return _rightly_conflicts(truth, number, row)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Whose value is another one in every row, so that a record tells which row wrote it last.
 WITNESS = "jobtitle"
 KEY_COLUMN = "key"
+# What must be so of a row's record, where it has one.
+CHECKED_COLUMN = "who"
 # What the rows' columns are called where a mapping renames them.
 RENAMED = "the {}"
 NULLS = (None, math.nan, pd.NaT, pd.NA, "", "  ")
@@ -85,12 +87,14 @@ class MadeRow:
     :param name: the key that it names its record by, in one writing; ``None``: it names none.
     :param wants: property -> what HubSpot shall hold; ``""``: nothing.
     :param faults: why it can't be written as it is; empty: it can.
+    :param says: what its record must have of a property before it is written; ``None``: whatever it has.
     """
 
     given: Any
     name: str | None
     wants: dict[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    says: str | None = None
 
     def unsendable(self, *, preflight: bool) -> bool:
         """Whether nobody may send it to HubSpot.
@@ -107,11 +111,13 @@ class Keys:
     :param good: in one writing.
     :param writings: the ways to write a key.
     :param malformed: what is no key at all.
+    :param records: key -> what its record has of the property that is checked; empty: none is.
     """
 
     good: Sequence[str]
     writings: Sequence[Callable[[str], Any]]
     malformed: Sequence[Any]
+    records: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +165,7 @@ class _Maker:
         if row and chance() < 0.003:
             return MadeRow(given=42, name=None, faults=(Fault("no row at all", "row"),))
         name, given, faults = self._key(row)
+        says = self._says(name, given)
         wants: dict[str, str] = {}
         for column, value in self._values(row).items():
             given[column] = value.given
@@ -168,8 +175,22 @@ class _Maker:
         if row and self._dirt.has_values and chance() < self._dirt.bad / 2:
             self._spoil(row, given, wants, faults)
         if self._dirt.renames:
-            given = {name if name == KEY_COLUMN else RENAMED.format(name): value for name, value in given.items()}
-        return MadeRow(given, name, wants, tuple(faults))
+            kept = (KEY_COLUMN, CHECKED_COLUMN)
+            given = {name if name in kept else RENAMED.format(name): value for name, value in given.items()}
+        return MadeRow(given, name, wants, tuple(faults), says)
+
+    def _says(self, name: str | None, given: dict[str, Any]) -> str | None:
+        """What the row has in the column that is checked: mostly what its record has."""
+        if self._keys is None or not self._keys.records:
+            return None
+        says = self._keys.records.get(name or "")
+        if says is not None and self._random.random() < 0.02:
+            says = "nobody@example.org"
+        if says is None or self._random.random() < 0.1:
+            given[CHECKED_COLUMN] = self._random.choice(NULLS)
+            return None
+        given[CHECKED_COLUMN] = says.upper() if "@" in says and self._random.random() < 0.5 else says
+        return says
 
     def _key(self, row: int) -> tuple[str | None, dict[str, Any], list[Fault]]:
         keys, random = self._keys, self._random

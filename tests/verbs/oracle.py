@@ -102,6 +102,8 @@ def _input_lies(truth: Truth, item: dict[str, Any], number: int) -> Iterator[str
         yield f"row {number} names no record, or several, and was sent to {item.get('id')}"
     if item.get("idProperty") is not None and item["id"] != row.name:
         yield f"row {number} names {row.name}, and was sent to {item['id']}"
+    if all(map(truth.disagrees, truth.rows_of(item))):
+        yield f"row {number} says otherwise of record {record} than it is, and was sent"
     if row.unsendable(preflight=truth.options["preflight"]):
         yield f"row {number} was sent in spite of {row.faults}"
 

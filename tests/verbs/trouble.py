@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
-from tests.verbs.dirty_rows import KEY_COLUMN, RENAMED, Dirt, Keys, MadeRow, make_rows
+from tests.verbs.dirty_rows import CHECKED_COLUMN, KEY_COLUMN, RENAMED, Dirt, Keys, MadeRow, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -236,6 +236,10 @@ def draw(seed: int, verb: str) -> Trouble:
         has_values=verb != "archive",
     )
     keys = None if is_keyless else _contact_keys(contacts, id_property, has_new=verb in ("upsert", "create"))
+    checked = _checked(random, verb, id_property)
+    if keys is not None and checked is not None:
+        keys = replace(keys, records=_records(contacts, id_property, checked))
+        options["must_match"] = {CHECKED_COLUMN: checked}
     rows = make_rows(_row_count(random), keys, dirt, random)
     ways = _ways(random)
     if is_keyless:  # a 4xx is taken to have made nothing: the docs say so
@@ -257,6 +261,25 @@ def draw(seed: int, verb: str) -> Trouble:
         contacts=contacts,
         **ways,
     )
+
+
+def _checked(random: Random, verb: str, id_property: str | None) -> str | None:
+    """The property that a row and its record must have the same value of."""
+    if verb == "create" or random.random() < 0.7:
+        return None
+    return random.choice([one for one in ("customer_number", "email") if one != id_property])
+
+
+def _records(contacts: int, id_property: str | None, checked: str) -> dict[str, str]:
+    """Key -> what its record has of the property that is checked."""
+    records = {}
+    for number in sorted({*range(contacts)} - {*_gone(contacts)}):
+        contact = _contact(number)
+        addresses = [contact["email"], *contact.get("hs_additional_emails", "").split(";")]
+        names = {None: [contact["id"]], "email": addresses, SEARCHED: [_firm(number).casefold()]}
+        for name in names.get(id_property, [contact["customer_number"]]):
+            records[name] = addresses[-1] if checked == "email" and number % 3 else contact[checked]
+    return {name: value for name, value in records.items() if name and value}
 
 
 def _values(random: Random) -> dict[str, Any]:
@@ -287,7 +310,8 @@ def _renaming(rows: Sequence[MadeRow], dirt: Dirt) -> dict[str, Any]:
     """The mapping of renamed columns to properties: of those that are among the first rows."""
     if not dirt.renames:
         return {}
-    columns = {name for row in rows if isinstance(row.given, dict) for name in row.given} - {KEY_COLUMN}
+    columns = {name for row in rows if isinstance(row.given, dict) for name in row.given}
+    columns -= {KEY_COLUMN, CHECKED_COLUMN}
     prefix = len(RENAMED.format(""))
     return {"properties": {column: column[prefix:] for column in sorted(columns)}}
 

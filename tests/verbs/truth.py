@@ -131,6 +131,19 @@ class Truth:
             return None
         return self.ids.get(row.name) or next(iter(self.made_ids.get(row.name, ())), None)
 
+    def disagrees(self, number: int) -> bool:
+        """Whether a row says otherwise of its record than HubSpot had it from the beginning."""
+        row = self.rows[number]
+        record, says = self.ids.get(row.name or ""), row.says
+        if record is None or says is None:
+            return False
+        (checked,) = self.options["must_match"].values()
+        properties = self.seen.before[record]["properties"]
+        has = [properties.get(checked) or ""]
+        if checked == "email":
+            has += (properties.get("hs_additional_emails") or "").split(";")
+        return says.casefold() not in (one.casefold() for one in has)
+
     @cached_property
     def outcomes(self) -> dict[int, dict[str, Any]]:
         """Row -> its outcome."""

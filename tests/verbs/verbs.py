@@ -40,6 +40,7 @@ WRONG_FOR_VALUES: tuple[Wrong, ...] = (
     ("properties", "['town']", "town"),
     ("null_values", "'erase'", "null_values"),
     ("max_cleared", "7", "max_cleared"),
+    ("must_match", "{'town': 'city'}", "must_match"),
     ("skip_unchanged", "True", "skip_unchanged"),
 )
 WRONG_IDS: tuple[Wrong, ...] = (
@@ -205,6 +206,7 @@ ARCHIVE = Verb(
         *WRONG_IDS,
         ("missing_ok", "'yes'", "missing_ok"),
         ("max_archived", "0.5", "max_archived"),
+        ("must_match", "'city'", "must_match"),
     ),
 )
 

@@ -6,7 +6,7 @@ that never were: so every batch is read back among the archived records, and wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
@@ -15,7 +15,8 @@ from airflow_provider_hubbatch.core.lookup import BatchReadLookup, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
 from airflow_provider_hubbatch.core.reconcile import errors_of_named, reconcile
-from airflow_provider_hubbatch.core.search_lookup import lookup_for
+from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
+from airflow_provider_hubbatch.core.search_lookup import lookups_for
 from airflow_provider_hubbatch.core.server_clock import is_since
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
-    from airflow_provider_hubbatch.core.lookup import Found
+    from airflow_provider_hubbatch.core.lookup import Found, Lookup
     from airflow_provider_hubbatch.core.options import ArchiveOptions
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
@@ -74,11 +75,14 @@ class BatchArchive:
         confirmed, refused = [], list(found.refused)
         for item, record in found.confirmed:
             if is_since(record.archived_at, item.in_doubt_since):
-                outcome = RowOutcome(item.row, item.given_id, Status.ARCHIVED, record.id, record.archived_at)
-                confirmed.append((item, outcome))
+                confirmed.append((item, _archived(item, record)))
             else:
                 refused.append((item, _ARCHIVED_BEFORE))
         return Settling(confirmed=confirmed, refused=refused, unclear=found.unsaid)
+
+
+def _archived(item: Input, record: Record) -> RowOutcome:
+    return RowOutcome(item.row, item.given_id, Status.ARCHIVED, record.id, record.archived_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,8 @@ class Archive(Verb):
     :param by_id: reads records that are not archived.
     :param archived_by_key: finds those that an earlier try has archived; ``None``: the rows have record ids, or keys
         that are searched, which finds no archived record.
+    :param reading: reads what records have, by record id, where the lookup that finds them may be behind.
+    :param definitions: HubSpot's, by property, by which values are compared.
     """
 
     name: ClassVar[str] = "archive"
@@ -98,6 +104,8 @@ class Archive(Verb):
     operation: BatchArchive
     by_id: BatchReadLookup
     archived_by_key: BatchReadLookup | None = None
+    reading: Lookup | None = None
+    definitions: Mapping[str, PropertyDefinition] = field(default_factory=dict)
 
     @classmethod
     def for_sync(
@@ -110,12 +118,13 @@ class Archive(Verb):
         definitions: Mapping[str, PropertyDefinition],
     ) -> Archive:
         """The verb as a sync's options want it."""
-        lookup = lookup_for(
+        lookup, reading = lookups_for(
             object_type=object_type,
             api_version=api_version,
             id_property=id_property,
             definition=definitions.get(id_property or ""),
             by_record_id=True,
+            reads_also=properties_to_read((options.must_match or {}).values(), object_type),
         )
         return cls(
             object_type=object_type,
@@ -125,10 +134,12 @@ class Archive(Verb):
             by_id=BatchReadLookup(object_type=object_type, api_version=api_version, id_property=None),
             archived_by_key=replace(lookup, archived=True) if isinstance(lookup, BatchReadLookup) else None,
             missing_ok=options.missing_ok,
+            reading=reading,
+            definitions=definitions,
         )
 
     def after_lookup(self, item: Input, found: Found) -> Step:
-        """A record that is there is archived; one that isn't, perhaps was so by an earlier try."""
+        """A record that is there and agrees is archived; one that isn't there, perhaps was so by an earlier try."""
         if item.record is None and item.conflict is not None and self.archived_by_key is not None:
             return self._after_archived_lookup(item, found)
         if found.record is None:
@@ -136,13 +147,18 @@ class Archive(Verb):
             if item.record is None and item.in_doubt_since is not None and is_absent and self.lookup is not None:
                 return self._perhaps_archived(item, found.error or _ARCHIVED_BEFORE)
             return Verb.after_refusal(self, item, found.error or item.conflict or _ARCHIVED_BEFORE)
-        return Write(self.operation, resolved(item, found.record, {}))
+        if self.reading is not None and item.record is None:
+            return LookUp(self.reading, resolved(item, found.record, {}))
+        mismatch = mismatch_of(item, found.record, self.definitions)
+        if mismatch is not None:
+            return Verb.after_refusal(self, item._replace(record=found.record), mismatch)
+        return Write(self.operation, resolved(item, found.record, {})._replace(must_match=None))
 
     def _perhaps_archived(self, item: Input, absence: ErrorReply) -> Step:
         """An earlier try may have archived the record: its key finds it among the archived ones, if anything does."""
         if self.archived_by_key is None:
             return item.outcome(Status.UNKNOWN, category=NO_ANSWER.category, message=_PERHAPS_ARCHIVED)
-        return LookUp(self.archived_by_key, item._replace(conflict=absence))
+        return LookUp(self.archived_by_key, item._replace(conflict=absence, must_match=None))
 
     def _after_archived_lookup(self, item: Input, found: Found) -> Step:
         if found.record is None:

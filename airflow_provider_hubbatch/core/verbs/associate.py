@@ -14,7 +14,7 @@ from airflow_provider_hubbatch.core.associations import PRIMARY, Direction, Link
 from airflow_provider_hubbatch.core.definitions import is_companies
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
-from airflow_provider_hubbatch.core.search_lookup import lookup_for
+from airflow_provider_hubbatch.core.search_lookup import lookups_for
 from airflow_provider_hubbatch.core.values import order_key
 from airflow_provider_hubbatch.core.verbs.links import (
     AssociateDefault,
@@ -84,13 +84,13 @@ class Associate(Verb):
         """
 
         def side(of_type: str, id_property: str | None, definition: PropertyDefinition | None) -> Lookup | None:
-            return lookup_for(
+            return lookups_for(
                 object_type=of_type,
                 api_version=api_version,
                 id_property=id_property,
                 definition=definition,
                 by_record_id=True,
-            )
+            ).lookup
 
         direction = Direction(object_type, options.linked_type, api_version)
         links = LinksLookup(direction=direction)

@@ -210,6 +210,8 @@ class Create(Verb):
 
     def after_lookup(self, item: Input, found: Found) -> Step:
         """What is there already makes no new record; nor does a row that conflicts with a record of another key."""
+        if found.behind_key:
+            return Write(self.operation, item)
         if found.record is not None:
             if self.operation.made(item, found.record):
                 return self.operation.created(item, found.record)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.echo import not_taken
-from airflow_provider_hubbatch.core.lookup import BatchReadLookup, changed_properties, list_changes, resolved
+from airflow_provider_hubbatch.core.lookup import changed_properties, list_changes, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
@@ -26,8 +26,8 @@ from airflow_provider_hubbatch.core.reconcile import (
     reconcile,
     reconcile_read_back,
 )
-from airflow_provider_hubbatch.core.record_check import disagreements, mismatch, properties_to_read
-from airflow_provider_hubbatch.core.search_lookup import lookup_for
+from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
+from airflow_provider_hubbatch.core.search_lookup import lookups_for
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
 
@@ -179,24 +179,14 @@ class Update(Verb):
     ) -> Update:
         """The verb as a sync's options want it."""
         compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
-        lookup = lookup_for(
+        lookup, reading = lookups_for(
             object_type=object_type,
             api_version=api_version,
             id_property=id_property,
             definition=definitions.get(id_property or ""),
+            reads_values=compares,
+            reads_also=properties_to_read((options.must_match or {}).values(), object_type),
         )
-        lags = lookup is not None and lookup.lags
-        reading = None
-        if compares or options.must_match:
-            reading = BatchReadLookup(
-                object_type=object_type,
-                api_version=api_version,
-                id_property=None if lags else id_property,
-                reads_values=compares,
-                reads_also=properties_to_read((options.must_match or {}).values(), object_type),
-                must_find=bool(options.must_match),
-            )
-            lookup, reading = (lookup, reading) if lags else (reading, None)
         operation = BatchUpdate(
             object_type=object_type,
             api_version=api_version,
@@ -222,9 +212,9 @@ class Update(Verb):
             return Write(self.operation, item) if found.error is None else self.after_refusal(item, found.error)
         if self.reading is not None and item.record is None:
             return LookUp(self.reading, resolved(item, found.record, item.properties))
-        names = disagreements(item.must_match or {}, found.record, self.operation.definitions)
-        if names:
-            return self.after_refusal(item._replace(record=found.record), mismatch(names, found.record))
+        mismatch = mismatch_of(item, found.record, self.operation.definitions)
+        if mismatch is not None:
+            return self.after_refusal(item._replace(record=found.record), mismatch)
         properties: Mapping[str, Any] = item.properties
         if self.skip_unchanged and not found.is_stale:
             properties = changed_properties(item, found.record, self.operation.equal)

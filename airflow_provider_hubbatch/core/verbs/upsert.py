@@ -16,6 +16,7 @@ from airflow_provider_hubbatch.core.keys import is_by_email
 from airflow_provider_hubbatch.core.lookup import BatchReadLookup, changed_properties, list_changes, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
+from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
 from airflow_provider_hubbatch.core.server_clock import is_since
 from airflow_provider_hubbatch.core.verbs.create import BatchCreate, conflicts, made_by
 from airflow_provider_hubbatch.core.verbs.update import BatchUpdate, is_writable
@@ -74,6 +75,7 @@ class Upsert(Verb):
     :param operation: of rows whose record isn't there, or of all that aren't looked up.
     :param update: of rows whose record is there, by record id.
     :param by_key: finds the record of a row's key; ``after_conflict``: with the values that the row has.
+    :param compares: a row whose record is there must agree with it (``must_match``).
     :param skip_unchanged: leave out what HubSpot has already, as the lookup tells.
     :param shows_changes: tell what would be changed, as far as the lookup tells.
     """
@@ -87,6 +89,7 @@ class Upsert(Verb):
     update: UpdateOfUpsert
     by_key: BatchReadLookup
     after_conflict: BatchReadLookup
+    compares: bool = False
     skip_unchanged: bool = False
     shows_changes: bool = False
 
@@ -101,13 +104,19 @@ class Upsert(Verb):
         definitions: Mapping[str, PropertyDefinition],
     ) -> Upsert:
         """The verb as a sync's options want it."""
-        compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
-        by_email = is_by_email(id_property, object_type)
+        skips = options.skip_unchanged == COMPARE_WITH_HUBSPOT
+        # nothing may be written to a record that nobody has seen: what isn't there is made, and never just upserted
+        makes_absent = is_by_email(id_property, object_type) or bool(options.must_match)
         where: Mapping[str, Any] = {"object_type": object_type, "api_version": api_version}
-        by_key = BatchReadLookup(**where, id_property=id_property, reads_values=compares)
+        key: Mapping[str, Any] = {
+            **where,
+            "id_property": id_property,
+            "reads_also": properties_to_read((options.must_match or {}).values(), object_type),
+        }
+        by_key = BatchReadLookup(**key, reads_values=skips)
         clears = options.null_values == "clear"
         operation: BatchUpsert | BatchCreate
-        if by_email:
+        if makes_absent:
             operation = BatchCreate(**where, id_property=id_property, lookup=by_key, definitions=definitions)
         else:
             operation = BatchUpsert(
@@ -120,19 +129,25 @@ class Upsert(Verb):
         return cls(
             **where,
             operation=operation,
-            lookup=by_key if by_email or compares else None,
+            lookup=by_key if makes_absent or skips else None,
             update=UpdateOfUpsert(**where, definitions=definitions, clears=clears),
             by_key=by_key,
-            after_conflict=BatchReadLookup(**where, id_property=id_property, reads_values=True),
-            skip_unchanged=compares,
-            shows_changes=compares and options.validate_only,
+            after_conflict=BatchReadLookup(**key, reads_values=True),
+            compares=bool(options.must_match),
+            skip_unchanged=skips,
+            shows_changes=skips and options.validate_only,
         )
 
     def after_lookup(self, item: Input, found: Found) -> Step:
         """A record that is there is written by its record id; one that isn't is made."""
         if found.record is None:
             return self._after_absence(item, found)
+        if found.behind_key:
+            return Write(self.operation, item)
         is_own = made_by(item, found.record)
+        mismatch = None if is_own else mismatch_of(item, found.record, self.update.definitions)
+        if mismatch is not None:
+            return Verb.after_refusal(self, item._replace(record=found.record), mismatch)
         if is_own and item.conflict is not None and not changed_properties(item, found.record, self.update.equal):
             return item.outcome(Status.CREATED, record_id=found.record.id, updated_at=found.record.updated_at)
         properties: Mapping[str, str] = item.properties
@@ -166,6 +181,8 @@ class Upsert(Verb):
             return _nothing_to_write(step.item, step.item.record)
         if step.operation is not self.operation or isinstance(self.operation, BatchUpsert):
             return step
+        if self.compares:
+            return LookUp(self.by_key, step.item)
         if before.record_id is None:
             return LookUp(self.by_key, step.item) if before.status in (Status.UNKNOWN, *self.done) else step
         if before.status is Status.REJECTED:  # it names another record than its own
