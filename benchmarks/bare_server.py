@@ -1,7 +1,8 @@
 """A server without latency that speaks as much HubSpot as a sync needs: what is measured against it is the client.
 
-It answers batch/update and batch/read, the property definitions and the account's details in HubSpot's shapes, and
-sends its rate limit headers. It checks nothing; the sandbox does that, and is slower for it.
+It answers batch/update, batch/read and unlabeled links, the property definitions, the labels of links and the
+account's details in HubSpot's shapes, and sends its rate limit headers. It checks nothing; the sandbox does that, and
+is slower for it.
 
 Nobody knows of which moment HubSpot's ``Remaining`` is, so it can be told in several ways (:data:`MEANINGS`).
 
@@ -59,7 +60,7 @@ class Account:
     def __init__(self, *, limit: int, interval_ms: int, latency_ms: float, keeps: bool, remaining: str) -> None:
         self.limit, self.interval_ms = limit, interval_ms
         self.latency_seconds = latency_ms / 1000
-        self.counts = {"update": 0, "read": 0, "rows": 0, "other": 0, "429": 0}
+        self.counts = {"update": 0, "links": 0, "read": 0, "rows": 0, "other": 0, "429": 0}
         self.records: dict[str, dict[str, str]] | None = {} if keeps else None
         self._remaining = remaining
         self._window: deque[float] = deque()
@@ -115,7 +116,11 @@ class Account:
             return self._updated(orjson.loads(body)["inputs"])
         if path.endswith("/batch/read"):
             return self._read(orjson.loads(body))
+        if path.endswith("/batch/associate/default"):
+            return self._linked(orjson.loads(body)["inputs"])
         self.counts["other"] += 1
+        if path.endswith("/labels"):
+            return {"results": [{"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}]}
         if "/properties/" in path:
             names = [{"name": name, "label": name, "type": kind} for name, kind in PROPERTIES.items()]
             return {"results": names}
@@ -128,6 +133,12 @@ class Account:
             for one in inputs:
                 self.records.setdefault(one["id"], {}).update(one["properties"])
         return _batch([{"id": one["id"], "properties": {}} for one in inputs])
+
+    def _linked(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self.counts["links"] += 1
+        self.counts["rows"] += len(inputs)
+        kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
+        return {"status": "COMPLETE", "results": [{**one, "associationSpec": kind} for one in inputs]}
 
     def _read(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.counts["read"] += 1

@@ -60,18 +60,20 @@ class RowsDigest:
             return
         parts: list[Any] = []  # of all rows in one list: encoding them one by one took nine times as long
         for row in rows:
-            if not isinstance(row, Input):
-                parts += (row.status, row.category, row.message)
-            elif row.pair is None:
-                parts += (row.id, row.properties)
-            else:
-                parts += (row.pair.from_id, row.pair.to_id, row.pair.label)
+            parts += (row.id, row.properties) if isinstance(row, Input) and row.pair is None else _told(row)
         self._hash.update(orjson.dumps(parts)[1:-1] + b",")
         self.rows += len(rows)
 
     def hexdigest(self) -> str:
         """The hash of the rows so far."""
         return self._hash.hexdigest()
+
+
+def _told(row: Input | RowOutcome) -> tuple[Any, ...]:
+    """What of a row makes it the same one, where it isn't an input of one record."""
+    if not isinstance(row, Input):
+        return row.status, row.category, row.message
+    return () if row.pair is None else (row.pair.from_id, row.pair.to_id, row.pair.label)
 
 
 def settings_fingerprint(**settings: Any) -> str:

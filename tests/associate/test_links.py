@@ -10,10 +10,13 @@ import pytest
 
 from airflow_provider_hubbatch.exceptions import SettingsError
 from airflow_provider_hubbatch.hooks import HubSpotHook
+from airflow_provider_hubbatch.reports import outcomes_frame
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
+from airflow_provider_hubbatch.sources import RejectedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 Pair = tuple[str, str]
 BY_ID = {"from_column": "contact", "to_column": "company"}
@@ -244,6 +247,29 @@ def test_an_outcome_has_both_sides(hubspot: HubSpotSandbox) -> None:
         "status": "created",
     }
     assert (report.summary()["object_type"], report.summary()["to_object_type"]) == ("contacts", "companies")
+
+
+def test_rejected_pairs_are_sent_again(hubspot: HubSpotSandbox, tmp_path: Path) -> None:
+    """Result files have both sides of every row; ``RejectedRows`` replays those that failed."""
+    rows = [{"contact": 1, "company": "E-000001"}, {"contact": 2, "company": "E-new"}]
+    link(rows, to_id_property="erp_id", results_path=str(tmp_path / "first"))
+    frame = outcomes_frame(tmp_path / "first").sort_values("row")
+    assert list(frame["to_id"]) == ["E-000001", "E-new"]
+    assert frame["to_record_id"].fillna("").tolist() == ["1", ""]
+    (company,) = hubspot.add_records("companies", [{"erp_id": "E-new"}])
+    report = HubSpotHook().batch_associate(
+        "contacts", "companies", RejectedRows(str(tmp_path / "first")), **BY_ID, to_id_property="erp_id"
+    )
+    (outcome,) = report.results() or []
+    assert (outcome["status"], outcome["to_id"], outcome["to_record_id"]) == ("created", "E-new", company)
+
+
+def test_a_look_before_the_leap_shows_both_records(hubspot: HubSpotSandbox) -> None:
+    """``validate_only`` looks both sides up, and links nothing."""
+    report = link(keyed(hubspot, [("5", "6")]), **BY_KEY, validate_only=True)
+    (outcome,) = report.results()
+    assert (outcome["status"], outcome["record_id"], outcome["to_record_id"]) == ("not_sent", "5", "6")
+    assert labels(hubspot) == {}
 
 
 def test_a_pair_is_sent_once_and_each_of_its_rows_is_told(hubspot: HubSpotSandbox) -> None:
