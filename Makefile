@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 READY := $(VENV)/.ready
 # An environment of its own: Airflow loads every provider that it finds
 CELERY := .venv-celery
 
 .DEFAULT_GOAL := help
-.PHONY: help demo airflow test test-matrix test-celery artefact lint format bench clean
+.PHONY: help demo airflow test test-fast test-matrix test-celery artefact lint format bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +20,11 @@ demo: $(READY)  ## Run the example DAG in a real Airflow against a local HubSpot
 airflow: $(READY)  ## Airflow's web page with the example DAGs and a local HubSpot, until Ctrl-C
 	@$(BIN)/python -m demo.run_airflow
 
-test: $(READY)  ## Run every test (PYTEST_ARGS="-k hooks -x" for some)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY)  ## Run every test, in two processes (PYTEST_ARGS="-k hooks -x" for some, WORKERS=4)
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) $(PYTEST_ARGS)
+
+test-fast: $(READY)  ## Run the tests that start no Airflow, no browser and take no long: within a minute
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) -m "not airflow and not browser and not slow" $(PYTEST_ARGS)
 
 test-matrix: $(READY)  ## The tests that touch Airflow, on every version of it and every Python found (MATRIX_ARGS="--only 3.0")
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/run_matrix.py $(MATRIX_ARGS)
@@ -28,8 +32,8 @@ test-matrix: $(READY)  ## The tests that touch Airflow, on every version of it a
 test-celery: $(CELERY)/.ready  ## Tests in a distributed Airflow (needs PostgreSQL and Redis; PYTEST_ARGS as above)
 	$(CELERY)/bin/python -m pytest tests/celery $(PYTEST_ARGS)
 
-artefact: $(READY)  ## Build wheel and sdist, install the wheel in an empty environment, run a DAG from it
-	ARTEFACT_ENVIRONMENT=empty $(BIN)/python -m pytest tests/test_artefact.py
+artefact: $(READY)  ## Build wheel and sdist, install the wheel from scratch, run a DAG from it; the quick start, too
+	ARTEFACT_ENVIRONMENT=empty $(BIN)/python -m pytest tests/test_artefact.py tests/test_quick_start.py
 
 lint: $(READY)  ## Ruff and mypy, as CI runs them
 	$(BIN)/ruff check .

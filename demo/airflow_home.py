@@ -32,4 +32,6 @@ def airflow_environment(home: Path, dags_folder: Path) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # on a busy machine the API server may not answer for a while: by default a task gives up after 5 s, five times
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }

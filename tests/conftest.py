@@ -40,6 +40,29 @@ os.environ.update(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest, first; but the two whole Airflows, which keep a machine busy, one after the other."""
+    starts = ["tests/resume/test_resume_in_airflow.py", "tests/big/", "tests/browser/", "tests/core/", "tests/whole/"]
+    items.sort(
+        key=lambda item: next((n for n, start in enumerate(starts) if item.nodeid.startswith(start)), len(starts))
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several processes, a file's tests run in one of them, with what they share; so does ``tests/whole/``."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _file_of
+    return scheduler
+
+
+def _file_of(nodeid: str) -> str:
+    return "tests/whole/" if nodeid.startswith("tests/whole/") else nodeid.partition("::")[0]
+
+
 def pytest_unconfigure() -> None:
     """Take the Airflow home away."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)

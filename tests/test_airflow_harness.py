@@ -1,17 +1,12 @@
-"""The harness that other tests stand on: both ways of running a DAG tell the truth."""
+"""The harness that other tests stand on: running a DAG in this process tells the truth."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from tests.airflow_standalone import AirflowUnderTest
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.airflow_dags import RunDag
 
 pytestmark = pytest.mark.airflow
@@ -63,28 +58,3 @@ def test_run_dag_tells_a_failed_run(run_dag: RunDag) -> None:
     assert result.task_state("stumble") == "failed"
     assert result.task_state("numbers") == "success"
     assert result.xcoms("stumble") == {}
-
-
-def test_standalone_runs_a_dag_and_leaves_no_process(tmp_path: Path) -> None:
-    """A run in a whole Airflow can be started, awaited and read; after the block, none of its processes is left."""
-    dags = tmp_path / "dags"
-    dags.mkdir()
-    (dags / "trivial.py").write_text(dag_source(fails=False))
-    before = set(psutil.pids())
-    with AirflowUnderTest(tmp_path / "home", dags) as airflow:
-        run_id = airflow.trigger("trivial")
-        assert airflow.wait("trivial", run_id) == "success"
-        assert airflow.xcom("trivial", run_id, "stumble") == 12
-        assert airflow.task_states("trivial", run_id)["double[1]"] == "success"
-        assert "numbers" in airflow.log("trivial", run_id, "numbers")
-    home = str(tmp_path / "home")
-    left = [p for p in psutil.process_iter() if p.pid not in before and _environment(p).get("AIRFLOW_HOME") == home]
-    assert left == []
-
-
-def _environment(process: psutil.Process) -> dict[str, str]:
-    try:
-        environment: dict[str, str] = process.environ()
-    except psutil.Error:
-        return {}
-    return environment

@@ -19,9 +19,12 @@ import pytest
 import airflow_provider_hubbatch
 from demo.airflow_home import airflow_environment
 from demo.setting import EXAMPLE_DAGS, seeded_setting
+from tests.environments import from_scratch, see_what_is_installed_here
 
 if TYPE_CHECKING:
     from email.message import Message
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parent.parent
 NAME, VERSION = "airflow_provider_hubbatch", airflow_provider_hubbatch.__version__
@@ -116,19 +119,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     To install everything from scratch takes a minute or more: ``make artefact`` does that.
     """
     venv = tmp_path_factory.mktemp("installed") / "venv"
-    if os.environ.get("ARTEFACT_ENVIRONMENT") == "empty":
+    if from_scratch():
         return empty_environment(venv, wheel)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     python = venv / "bin" / "python"
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*command, str(wheel)], check=True)
-    site = next((venv / "lib").glob("python*")) / "site-packages"
-    here = Path(airflow_site()).resolve()
-    # .pth files of that folder aren't read, so the editable install of the source tree isn't seen
-    (site / "pinned.pth").write_text(f"{here}\n")
-    launcher = venv / "bin" / "airflow"
-    launcher.write_text(f"#!{python}\nfrom airflow.__main__ import main\nmain()\n")
-    launcher.chmod(0o755)
+    see_what_is_installed_here(venv)
     return python
 
 
@@ -142,12 +139,6 @@ def empty_environment(venv: Path, wheel: Path) -> Path:
     command = [*pip, "--quiet", "--constraint", pins, str(wheel), "apache-airflow-providers-sqlite"]
     subprocess.run(command, check=True)
     return python
-
-
-def airflow_site() -> str:
-    import airflow
-
-    return str(Path(airflow.__file__).parent.parent)
 
 
 def run(python: Path, home: Path, *command: str, environment: dict[str, str] | None = None) -> str:

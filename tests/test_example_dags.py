@@ -16,7 +16,6 @@ from demo.check import wrong_records
 from demo.run_demo import CHANGED, CHANGED_PROPERTIES, NIGHTLY, NIGHTLY_PROPERTIES
 from demo.setting import EXAMPLE_DAGS, Setting, seeded_setting
 from demo.warehouse import LEAVING, STRANGER, deletion_requests
-from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,19 +221,6 @@ def test_an_example_names_its_dag_after_its_file(path: Path) -> None:
     module = ast.parse(path.read_text())
     assert ast.get_docstring(module)
     assert path.stem in {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
-
-
-def test_an_example_runs_in_a_whole_airflow(setting: Setting, tmp_path: Path) -> None:
-    """With scheduler, workers and API server, as in production, the example does the same, and its XComs are there."""
-    with AirflowUnderTest(tmp_path / "home", EXAMPLE_DAGS, setting.connections) as airflow:
-        run_id = airflow.trigger(CHANGED)
-        assert airflow.wait(CHANGED, run_id) == "success"
-        summary = airflow.xcom(CHANGED, run_id, "update_contacts")
-        assert summary["updated"] == airflow.xcom(CHANGED, run_id, "write_back")
-        assert summary["rejected"] == len(airflow.xcom(CHANGED, run_id, "update_contacts", "rejected"))
-        log = airflow.log(CHANGED, run_id, "update_contacts")
-    assert setting.sandbox.token not in log
-    assert f"{summary['updated']} updated" in log
 
 
 class Channel(BaseHTTPRequestHandler):

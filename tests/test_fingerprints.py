@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 
+pytestmark = pytest.mark.slow
+
 OWNER = {"portal": 1, "object_type": "contacts", "id_property": None}
 
 

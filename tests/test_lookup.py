@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.protocol import Request
 
+pytestmark = pytest.mark.slow
+
 
 class Contacts(SimulatedHubSpot):
     """Contacts that are found by primary and secondary addresses in any case; reads of some ids are refused whole."""

@@ -30,6 +30,8 @@ from airflow_provider_hubbatch.core.learned import REFUSALS_THAT_TELL, Learned
 from airflow_provider_hubbatch.core.model import Input
 from airflow_provider_hubbatch.core.reconcile import errors_of_named
 
+pytestmark = pytest.mark.slow
+
 # As the sandbox has it: what is none of these options is refused in every row.
 PLANS = {"plan": PropertyDefinition(name="plan", type="enumeration", options=(Option("free"), Option("pro")))}
 

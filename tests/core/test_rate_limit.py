@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_hubbatch.core.rate_limit import RateLimiter, RateLimitHeaders
 from tests.core.simulated_hubspot import Setting, measure
 
+pytestmark = pytest.mark.slow
+
 TOGETHER = (0.0, 0.0, 0.0, 0.0)
 
 

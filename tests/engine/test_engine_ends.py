@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import Input
     from tests.engine.simulated import Run
 
+pytestmark = pytest.mark.slow
+
 
 def simulation_of(records: int = 3_000, **more: Any) -> Simulation:
     """A HubSpot that has records 1000 and on, and the way to it."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import Input
     from tests.engine.simulated import Run
 
+pytestmark = pytest.mark.slow
+
 
 def hubspot_with(records: int, **more: object) -> SimulatedHubSpot:
     """A HubSpot with records 1000 and on, each with a customer number."""

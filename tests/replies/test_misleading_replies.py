@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.sync_report import SyncReport
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("HUBBATCH_TRUTHFUL_CASES", "60"))
 
 

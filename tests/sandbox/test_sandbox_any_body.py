@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +17,10 @@ from airflow_provider_hubbatch.sandbox.replies import RefusedError, Reply
 
 if TYPE_CHECKING:
     from airflow_provider_hubbatch.sandbox.endpoints import Endpoint
+
+pytestmark = pytest.mark.slow
+
+CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "20"))
 
 NAMES = ["firstname", "email", "hs_additional_emails", "plan", "score", "renewal_date", "last_synced_at", "interests",
          "lifecyclestage", "customer_number", "hs_object_id", "nope"]  # fmt: skip
@@ -76,7 +81,7 @@ BODIES = st.fixed_dictionaries(
 @pytest.mark.parametrize(
     "endpoint", [one for one in ENDPOINTS if one.method != "GET"], ids=lambda one: f"{one.method} {one.path}"
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 @given(data=st.data())
 def test_any_body_gets_an_answer(endpoint: Endpoint, data: st.DataObject) -> None:
     """For any body: a 2xx with JSON, or a refusal with a message; never a failure of the sandbox itself."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.sandbox.conftest import MakeSandbox, Pair
     from tests.sandbox.verbs import Verb
 
+pytestmark = pytest.mark.slow
+
 # Kind, details, how many of five inputs are carried out, and the status (0: no reply, None: the verb's own)
 FAULTS: list[tuple[str, dict[str, Any], int, int | None]] = [
     ("rate_limited", {}, 0, 429),

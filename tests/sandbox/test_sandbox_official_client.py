@@ -183,7 +183,6 @@ def test_the_official_client_drives_every_endpoint(make: MakeSandbox) -> None:
             "contacts", "companies", {"inputs": [{"from": {"id": "1"}, "to": {"id": "1"}, "types": []}]})),
         (404, "OBJECT_NOT_FOUND", lambda crm: crm.owners.owners_api.get_by_id(1)),
     ],
-    ids=str,
 )  # fmt: skip
 def test_the_official_client_raises_for_refusals(
     client: Any, status: int, category: str, call: Callable[[Any], Any]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 TOKEN = "pat-na1-5ecret-t0ken"
 OURS = "crm.objects.contacts.write"
-SOON_SECONDS = 15.0
 
 
 @pytest.fixture(autouse=True)
@@ -32,12 +30,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def press(monkeypatch: pytest.MonkeyPatch, connection: str | None = None, **fields: Any) -> tuple[bool, str]:
-    """Press the button; it never shows a secret, and answers soon."""
+    """Press the button; it never shows a secret."""
     value = connection or json.dumps({"conn_type": "hubspot", "password": TOKEN, **fields})
     monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", value)
-    started = time.monotonic()
     works, said = HubSpotHook().test_connection()
-    assert time.monotonic() - started < SOON_SECONDS
     assert TOKEN not in said
     assert "hunter2" not in said
     return works, said

@@ -11,6 +11,7 @@ import json
 import os
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,9 @@ from airflow_provider_hubbatch.core.redact import Redactor
 from airflow_provider_hubbatch.exceptions import HubSpotError, SyncStoppedError
 from tests.engine.simulated import SimulatedHubSpot, Simulation, make_input, make_run
 
-CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "200"))
+pytestmark = pytest.mark.slow
+
+CASES = int(os.environ.get("HUBBATCH_FUZZ_CASES", "100"))
 MOST_REQUESTS = 2_000
 IDS = [str(number) for number in range(1, 8)]
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.model import Chunk
 
+pytestmark = pytest.mark.slow
+
 psycopg: Any = pytest.importorskip("psycopg")
 psycopg2: Any = pytest.importorskip("psycopg2")
 

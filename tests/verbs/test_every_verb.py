@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.sync_report import SyncReport
     from tests.airflow_dags import RunDag
 
+pytestmark = pytest.mark.slow
+
 SECRET = "hunter2"
 NUMBERS = range(1, 121)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.verbs.truth import Seen
 
+pytestmark = pytest.mark.slow
+
 # How many seeds of each verb for records the suite runs; the long form runs as many as you like.
 SEEDS = {"update": 40, "upsert": 20, "create": 20, "archive": 10}
 

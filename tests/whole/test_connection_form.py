@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox, OAuthApp
-from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
-pytestmark = [pytest.mark.browser, pytest.mark.airflow]
+    from tests.airflow_standalone import AirflowUnderTest
+
+pytestmark = [pytest.mark.browser, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 TOKEN = "pat-na1-typed-into-a-form"
 OAUTH = OAuthApp(
@@ -27,7 +28,7 @@ OAUTH = OAuthApp(
     refresh_token="form-refresh-t0ken",
     scopes=frozenset({"crm.objects.contacts.write"}),
 )
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 @pytest.fixture
@@ -135,15 +136,6 @@ def _stale() -> list[Any]:
     from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 
     return [ElementClickInterceptedException, StaleElementReferenceException]
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowUnderTest]:
-    """One Airflow for all of these tests."""
-    folder = tmp_path_factory.mktemp("airflow")
-    (folder / "dags").mkdir()
-    with AirflowUnderTest(folder / "home", folder / "dags") as running:
-        yield running
 
 
 @pytest.fixture

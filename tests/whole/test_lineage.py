@@ -5,11 +5,7 @@ Airflow, with a StatsD server on loopback and OpenLineage's file transport.
 from __future__ import annotations
 
 import importlib
-import json
 import re
-import shutil
-import socket
-import threading
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -22,12 +18,13 @@ import pytest
 from airflow_provider_hubbatch.lineage import METRICS
 from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
 from demo.setting import EXAMPLE_DAGS, REPOSITORY, seeded_setting
-from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.airflow]
+    from tests.whole.shared_airflow import SharedAirflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 EXAMPLE = "example_asset_schedule"
 FOLLOWER = "example_asset_schedule_follower"
@@ -63,33 +60,6 @@ telling()
 """
 
 
-class StatsD:
-    """A StatsD server: keeps what it is sent, with the tags that the InfluxDB flavour puts behind the name."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.2)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self.port: int = self._socket.getsockname()[1]
-        self.lines: list[str] = []
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening."""
-        self._stopped.set()
-        self._thread.join()
-        self._socket.close()
-
-    def _listen(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self.lines += self._socket.recv(65_536).decode().splitlines()
-            except TimeoutError:
-                continue
-
-
 @dataclass(frozen=True)
 class Told:
     """What was heard of two runs, one of the example and one of the DAG above."""
@@ -109,31 +79,19 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(airflow: SharedAirflow, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Run both DAGs in a whole Airflow, once for all tests here."""
     folder = tmp_path_factory.mktemp("told")
-    dags, rows, lineage = folder / "dags", folder / "rows.csv", folder / "lineage.jsonl"
-    dags.mkdir()
-    shutil.copy(EXAMPLE_DAGS / f"{EXAMPLE}.py", dags)
-    statsd = StatsD()
+    rows = folder / "rows.csv"
+    metrics_before, events_before = len(airflow.statsd.lines), len(airflow.lineage())
     with seeded_setting(folder) as setting:
         ids = list(setting.sandbox.objects("contacts"))[:4]
         rows.write_text("id,town,tel,name\n" + "".join(f"{id_},Here,+1 555 010{id_},x\n" for id_ in [*ids, "none"]))
         results = folder / "results"
         source = TELLING.replace("@rows@", str(rows)).replace("@id@", ids[0]).replace("@results@", str(results))
-        (dags / "telling.py").write_text(source)
-        environment = {
-            **setting.connections,
-            "AIRFLOW__METRICS__STATSD_ON": "True",
-            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
-            "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
-            "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
-            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
-                {"type": "file", "log_file_path": str(lineage), "append": True}
-            ),
-            "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
-        }
-        with AirflowUnderTest(folder / "home", dags, environment) as airflow:
+        example_source = (EXAMPLE_DAGS / f"{EXAMPLE}.py").read_text()
+        dags = {f"{EXAMPLE}.py": example_source, "telling.py": source}
+        with airflow.holding(dags, setting.connections):
             example, telling = airflow.trigger(EXAMPLE), airflow.trigger("telling")
             assert airflow.wait(EXAMPLE, example) == "success"
             assert airflow.wait("telling", telling) == "failed"
@@ -141,8 +99,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
                 lambda: airflow._get(f"dags/{FOLLOWER}/dagRuns")["dag_runs"], "a run of the follower"
             )
             assert airflow.wait(FOLLOWER, runs[0]["dag_run_id"]) == "success"
+            asset_events = airflow._get("assets/events")["asset_events"]
             heard = {
-                "asset_events": airflow._get("assets/events")["asset_events"],
+                "asset_events": [event for event in asset_events if event["source_run_id"] == example],
                 "follower": airflow.xcom(FOLLOWER, runs[0]["dag_run_id"], "tell"),
                 "summaries": {
                     "update_contacts": airflow.xcom(EXAMPLE, example, "update_contacts"),
@@ -157,9 +116,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
                     )
                 },
             }
-    statsd.stop()
-    events = [json.loads(line) for line in lineage.read_text().splitlines()]
-    return Told(statsd=statsd.lines, events=events, rows=rows, **heard)
+    events = airflow.lineage()[events_before:]
+    return Told(statsd=airflow.statsd.lines[metrics_before:], events=events, rows=rows, **heard)
 
 
 def test_each_status_and_cost_is_a_metric(told: Told) -> None:
@@ -171,7 +129,7 @@ def test_each_status_and_cost_is_a_metric(told: Told) -> None:
         if found is None:
             continue
         name, tags, value, kind = found.groups()
-        assert name in METRICS
+        assert name.removeprefix("hubspot_batch_update.") in METRICS
         assert "object_type=contacts" in tags.split(",")
         if kind == "ms":
             timings.append(float(value))
@@ -291,7 +249,7 @@ def test_the_links_are_on_the_task_s_page(told: Told) -> None:
 def test_every_metric_is_documented() -> None:
     """The docs' table is the metrics, with their meanings."""
     page = (REPOSITORY / "docs" / "airflow.md").read_text()
-    rows = re.findall(r"^\| `(hubspot_batch_update[.\w]+)` \| (counter|timing) \| (.+) \|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| `hubspot_batch_update\.([.\w]+)` \| (counter|timing) \| (.+) \|$", page, re.MULTILINE)
     assert {name: meaning for name, _, meaning in rows} == METRICS
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 
 from demo.setting import EXAMPLE_DAGS, seeded_setting
-from tests.airflow_standalone import AirflowUnderTest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from selenium.webdriver import Chrome
 
-pytestmark = [pytest.mark.browser, pytest.mark.airflow]
+    from tests.airflow_standalone import AirflowUnderTest
+    from tests.whole.shared_airflow import SharedAirflow
+
+pytestmark = [pytest.mark.browser, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 WAIT_SECONDS = 60
 SECRET_TOWN = "Geheimnishausen"
@@ -68,16 +69,16 @@ def frame_text(browser: Chrome, url: str, wanted: str) -> str:
     return browser.find_element(By.TAG_NAME, "body").text
 
 
-def test_the_pages_of_a_task_can_be_read(browser: Chrome, tmp_path: Path) -> None:
+def test_the_pages_of_a_task_can_be_read(browser: Chrome, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Log, rendered fields, XComs, link and asset are where one looks for them; no row's value but among the XComs."""
-    dags, pictures = tmp_path / "dags", tmp_path / "pictures"
-    dags.mkdir()
+    airflow: SharedAirflow = request.getfixturevalue("airflow")  # not started where the browser is missing
+    pictures = tmp_path / "pictures"
     pictures.mkdir()
-    shutil.copy(EXAMPLE_DAGS / "example_asset_schedule.py", dags)
     with seeded_setting(tmp_path) as setting:
         first = next(iter(setting.sandbox.objects("contacts")))
-        (dags / "shown.py").write_text(SHOWN.replace("@id@", first))
-        with AirflowUnderTest(tmp_path / "home", dags, setting.connections) as airflow:
+        example = (EXAMPLE_DAGS / "example_asset_schedule.py").read_text()
+        dags = {"example_asset_schedule.py": example, "shown.py": SHOWN.replace("@id@", first)}
+        with airflow.holding(dags, setting.connections):
             shown, synced = airflow.trigger("shown"), airflow.trigger("example_asset_schedule")
             assert airflow.wait("shown", shown) == "failed"
             assert airflow.wait("example_asset_schedule", synced) == "success"
