@@ -127,7 +127,7 @@ CREATE TABLE customers (
     synced_at          TEXT,
     hubspot_updated_at TEXT
 );
-CREATE TABLE deletion_requests (email TEXT NOT NULL, asked_at TEXT NOT NULL, done_at TEXT);
+CREATE TABLE deletion_requests (email TEXT NOT NULL, customer_number TEXT, asked_at TEXT NOT NULL, done_at TEXT);
 """
 
 
@@ -145,8 +145,8 @@ def seed_warehouse(path: Path) -> list[Customer]:
         database.executescript(_SCHEMA)
         database.executemany(f"INSERT INTO customers VALUES ({places})", [asdict(row) for row in rows])  # noqa: S608
         asked_at = f"{TODAY}T04:00:00+00:00"
-        asked = [(email, asked_at) for email in deletion_requests()]
-        database.executemany("INSERT INTO deletion_requests VALUES (?, ?, NULL)", asked)
+        asked = [(email, number, asked_at) for email, number in deletion_requests().items()]
+        database.executemany("INSERT INTO deletion_requests VALUES (?, ?, ?, NULL)", asked)
     return rows
 
 
@@ -159,13 +159,13 @@ def customers() -> Iterator[Customer]:
     yield from (_corrected(clean[number - 1], random) for number, kind in dirt.items() if kind == "corrected")
 
 
-def deletion_requests() -> list[str]:
-    """The addresses in the table ``deletion_requests``: of customers whose row is clean, and the stranger's."""
+def deletion_requests() -> dict[str, str | None]:
+    """Address -> customer number, as the table ``deletion_requests`` has them: of clean rows, and the stranger's."""
     random, soiled = Random(4711), _places_of_dirt()
     clean = [_customer(number, random) for number in range(1, CUSTOMERS + 1)]
     staying = [one for number, one in enumerate(clean, start=1) if number not in soiled]
     leaving = Random(12).sample(staying[: CUSTOMERS - CHANGED_LATELY - len(soiled)], LEAVING)
-    return [*(f"{one.email}" for one in leaving), STRANGER]
+    return {**{f"{one.email}": one.customer_number for one in leaving}, STRANGER: None}
 
 
 def hubspot_contacts() -> list[dict[str, str]]:

@@ -1,11 +1,11 @@
 """### Customers who asked to be taken out of the CRM
 
-Their contacts are archived: HubSpot keeps them in its recycle bin for 90 days, from which they can be restored. (For
-good, and by law, is another function of HubSpot's.) Who was archived, or wasn't there any more, is noted in the
-warehouse.
+Their contacts are archived: HubSpot keeps them in its recycle bin for 90 days, from which they can be restored.
+(Permanent deletion, as privacy laws may ask for, is another function of HubSpot's.) Who was archived, or wasn't there
+any more, is noted in the warehouse.
 
-Two things keep strangers in: nobody is archived unless the number of requests is a believable one, and a look before
-the leap is a setting away: `validate_only=True` says who would go.
+Nobody goes by mistake: each request must have the contact's own customer number, and more requests than are likely stop
+the task before it archives anybody. `validate_only=True` would say who is to go.
 
 Connections: `warehouse` (a SQLite database with the table `deletion_requests`) and `hubspot_default`.
 """
@@ -21,7 +21,9 @@ from airflow.sdk import dag, task
 from airflow_provider_hubbatch.operators import HubSpotBatchArchiveOperator
 from airflow_provider_hubbatch.sources import SqlRows
 
-OPEN_REQUESTS = "SELECT email FROM deletion_requests WHERE done_at IS NULL ORDER BY asked_at, email"
+OPEN_REQUESTS = """
+    SELECT email, customer_number FROM deletion_requests WHERE done_at IS NULL ORDER BY asked_at, email
+"""
 
 
 @dag(schedule=None, catchup=False, max_active_runs=1, doc_md=__doc__, tags=["example", "hubspot"])
@@ -33,6 +35,7 @@ def example_archive_customers() -> None:
         rows=SqlRows("warehouse", OPEN_REQUESTS),
         id_column="email",
         id_property="email",
+        must_match={"customer_number": "customer_number"},
         max_archived=100,  # more than this on one day is a broken query, not a wish
     )
 

@@ -209,10 +209,23 @@ def test_customers_who_asked_for_it_are_archived(run_dag: RunDag, setting: Setti
     summary = result.xcom("archive_contacts")
     assert (summary["archived"], summary["missing"], summary["rows"]) == (LEAVING, 1, LEAVING + 1)
     gone = setting.sandbox.objects("contacts", archived=True).keys() - before.keys()
-    assert {there[one]["properties"]["email"] for one in gone} == {*deletion_requests()} - {STRANGER}
+    assert {there[one]["properties"]["email"] for one in gone} == deletion_requests().keys() - {STRANGER}
     with closing(sqlite3.connect(setting.warehouse)) as database:
         assert database.execute("SELECT count(*) FROM deletion_requests WHERE done_at IS NULL").fetchone() == (0,)
     assert run_dag(EXAMPLE_DAGS / "example_archive_customers.py").xcom("archive_contacts")["rows"] == 0
+
+
+def test_another_customers_address_archives_nobody(run_dag: RunDag, setting: Setting) -> None:
+    """A request that has somebody else's address leaves that contact where it is, and stays open."""
+    (email, *_), before = deletion_requests(), setting.sandbox.objects("contacts")
+    with closing(sqlite3.connect(setting.warehouse)) as database, database:
+        database.execute("UPDATE deletion_requests SET customer_number = 'C-000000' WHERE email = ?", [email])
+    result = run_dag(EXAMPLE_DAGS / "example_archive_customers.py")
+    assert result.state == "failed"
+    assert result.xcom("archive_contacts")["rejected_by_category"] == {"RECORD_MISMATCH": 1}
+    assert len(setting.sandbox.objects("contacts")) == len(before) - LEAVING + 1
+    with closing(sqlite3.connect(setting.warehouse)) as database:
+        assert database.execute("SELECT email FROM deletion_requests WHERE done_at IS NULL").fetchall() == [(email,)]
 
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
