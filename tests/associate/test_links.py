@@ -119,6 +119,15 @@ def test_taking_away_costs_a_request_per_hundred_records(hubspot: HubSpotSandbox
     assert requests(hubspot) == {"contacts/companies/batch/archive": 4, "contacts/companies/batch/read": 1}
 
 
+def test_the_window_of_associations_is_kept(hubspot: HubSpotSandbox) -> None:
+    """HubSpot takes 100 batch requests of associations in ten seconds: 130 are paced, and none is refused."""
+    hubspot.add_records("contacts", [{"id": str(one)} for one in range(10_001, 23_001)])
+    rows = [{"contact": one, "company": 1} for one in range(10_001, 23_001)]
+    report = link(rows, remove=True)
+    assert (report.summary()["archived"], report.rate_limited) == (13_000, 0)
+    assert requests(hubspot) == {"contacts/companies/batch/archive": 130, "contacts/companies/batch/read": 13}
+
+
 @pytest.mark.parametrize("hubspot", [{"association_page": 25}], indirect=True)
 def test_the_links_of_a_record_are_read_to_their_end(hubspot: HubSpotSandbox) -> None:
     """Labels of a company with hundreds of contacts come page by page; each pair keeps its own."""

@@ -227,7 +227,9 @@ def test_oauth_tokens_get_no_daily_headers(make: MakeSandbox) -> None:
 
 
 SEARCH = "/crm/objects/2026-03/contacts/search"
+LINKS = "/crm/associations/2026-03/contacts/companies/batch/read"
 LABELS = "/crm/associations/2026-03/contacts/companies/labels"
+READ = {"inputs": [{"id": "1"}]}  # which has no links: 207
 
 
 def test_search_has_a_window_of_its_own(make: MakeSandbox, clock: Clock) -> None:
@@ -268,34 +270,40 @@ def test_associations_have_a_window_of_their_own(
         clock=clock,
         behaviours={"association_headers": switch},
     )
-    shown = rate_headers(pair.client.get(LABELS))
+    shown = rate_headers(pair.client.post(LINKS, READ))
     daily = {"own": ("4", "3"), "objects": ("100", "100")}.get(switch)
     assert shown == (headers | {"daily": daily[0], "daily-remaining": daily[1]} if daily else {})
-    assert [pair.client.get(LABELS).status_code for _ in range(3)] == [200, 200, 429]
+    assert [pair.client.post(LINKS, READ).status_code for _ in range(3)] == [207, 207, 429]
     assert [pair.client.details().status_code for _ in range(3)] == [200, 200, 429]
     clock.seconds += 10
-    assert pair.client.get(LABELS).status_code == 200
-    assert pair.client.get(LABELS).json()["policyName"] == "DAILY"
+    assert pair.client.post(LINKS, READ).status_code == 207
+    assert pair.client.post(LINKS, READ).json()["policyName"] == "DAILY"
     assert pair.client.details().status_code == 200
     assert pair.sandbox.statistics["max_associations_in_10_seconds"] == 3
+
+
+def test_the_labels_of_links_are_counted_as_all_else(make: MakeSandbox, clock: Clock) -> None:
+    """Only the batch requests of associations have a window of their own."""
+    pair = make(requests_per_10_seconds=2, association_requests_per_10_seconds=1, clock=clock)
+    assert [pair.client.get(LABELS).status_code for _ in range(3)] == [200, 200, 429]
+    assert pair.client.post(LINKS, READ).status_code == 207
 
 
 def test_every_window_can_be_filled_and_changed(make: MakeSandbox, clock: Clock) -> None:
     """occupy_window takes places in any of the windows; set_limits leaves alone what it doesn't name."""
     pair = make(clock=clock)
-    for pace, places, path in (("search", 5, SEARCH), ("associations", 100, LABELS)):
+    for pace, places, path in (("search", 5, SEARCH), ("associations", 100, LINKS)):
         pair.sandbox.occupy_window(places, pace=pace)
-        response = pair.client.post(path, {}) if pace == "search" else pair.client.get(path)
-        assert response.status_code == 429
+        assert pair.client.post(path, READ).status_code == 429
     pair.sandbox.set_limits(requests_per_10_seconds=5, daily_limit=None)
-    assert pair.client.get(LABELS).status_code == 429
+    assert pair.client.post(LINKS, READ).status_code == 429
     pair.sandbox.set_limits(
         requests_per_10_seconds=5,
         daily_limit=None,
         association_requests_per_10_seconds=200,
         searches_per_second=None,
     )
-    assert pair.client.get(LABELS).status_code == 200
+    assert pair.client.post(LINKS, READ).status_code == 207
     assert pair.client.post(SEARCH, {}).status_code == 200
     with pytest.raises(KeyError, match="nothing"):
         pair.sandbox.occupy_window(1, pace="nothing")
