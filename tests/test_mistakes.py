@@ -57,6 +57,13 @@ SETTINGS = [
     Mistake("properties must be a list .* not a str", "a list of columns or a dict", {"properties": "city"}),
     Mistake("2 columns for the property 'city'", "'a', 'b'", {"properties": {"a": "city", "b": "city"}}),
     Mistake("must_match must be a dict", "{column: property}, not a str", {"must_match": "email"}),
+    Mistake("write_when='city'", "'created' or 'empty'", {"write_when": "city"}),
+    Mistake("write_when of the column 'city' is 'new'", "give 'created' or 'empty'", {"write_when": {"city": "new"}}),
+    Mistake(
+        "write_when of the column 'city' is 'created', and an update creates no record",
+        "or upsert",
+        {"write_when": {"city": "created"}},
+    ),
     Mistake("skip_unchanged='hubspt'", "'hubspot', or a file's path", {"skip_unchanged": "hubspt"}),
     Mistake("skip_unchanged=True", "a path or URL as text, or None", {"skip_unchanged": True}),
     Mistake("requests_per_10_seconds=0", "a whole number above 0", {"requests_per_10_seconds": 0}),
@@ -67,6 +74,10 @@ SETTINGS = [
 
 COLUMNS = [
     Mistake("id_column names the column 'ID'.*have: id, city", "did you mean 'id'?", {"id_column": "ID"}),
+    Mistake(
+        "write_when names the column 'citty', which isn't there", "mean 'city'", {"write_when": {"citty": "empty"}}
+    ),
+    Mistake("write_when names the column 'id', which isn't written", "", {"write_when": {"id": "empty"}}),
     Mistake("names the column 'town'.*have: id, city", "properties names", {"properties": ["town"]}),
     Mistake("contacts have no property 'citty'", "did you mean 'city'?", rows=[{"id": 1, "citty": "x"}]),
     Mistake("contacts have no property 'age'", r"give properties=\[", rows=[{"id": 1, "city": "x", "age": 5}]),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from airflow_provider_hubbatch.core.batch_reply import BatchReply, parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply, id_in_coordinates
 from airflow_provider_hubbatch.core.keys import EMAIL
+from airflow_provider_hubbatch.core.mapping_spec import When
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request
 from airflow_provider_hubbatch.core.reconcile import MERGED_IDS_PROPERTY, merged_error, merged_ids
 from airflow_provider_hubbatch.core.values import order_key
@@ -227,6 +228,21 @@ def changed_properties(item: Input, record: Record, equal: Callable[[str, str, s
         name: ours
         for name, ours in item.properties.items()
         if not equal(name, ours, _text(record.properties.get(name)))
+    }
+
+
+def due_properties(item: Input, when: Mapping[str, When], record: Record | None) -> Mapping[str, str]:
+    """Those of the input's properties that are written to a record that is there.
+
+    :param when: property -> when it is written.
+    :param record: as HubSpot has it now; ``None``: that is to be read first, and decides on the rest.
+    """
+    if not when:
+        return item.properties
+    return {
+        name: value
+        for name, value in item.properties.items()
+        if name not in when or (when[name] is When.EMPTY and (record is None or not _text(record.properties.get(name))))
     }
 
 

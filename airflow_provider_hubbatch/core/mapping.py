@@ -108,6 +108,14 @@ def column_problems(
             )
 
 
+def _write_when_problems(spec: MappingSpec, columns: Sequence[Any]) -> Iterator[str]:
+    written = _texts(column for column, _ in _pairs(spec, columns))
+    for column in spec.write_when:
+        if column not in written:
+            why = "isn't written" if column in columns else "isn't there"
+            yield f"write_when names the column {column!r}, which {why}{did_you_mean(nearest(column, written))}"
+
+
 def _texts(columns: Iterable[Any]) -> list[str]:
     return [column for column in columns if isinstance(column, str)]
 
@@ -139,6 +147,7 @@ class RowMapping:
         settings += [("properties", name) for name in spec.properties or ()]
         settings += [("must_match", name) for name in spec.must_match]
         problems, advice = list(column_problems(settings, columns, complete=complete)), ""
+        problems += _write_when_problems(spec, columns)
         problems += properties.id_problems(spec.id_property)
         pairs = list(_pairs(spec, columns))
         has_id = spec.id_column is None or spec.id_column in columns
@@ -249,7 +258,8 @@ class RowMapping:
         convert = compile_converter(
             self._properties.get(name) if self._properties.preflight else None,
             name=str(name),
-            null_values=self.spec.null_values,
+            # what is written only sometimes never empties anything
+            null_values="skip" if column in self.spec.write_when else self.spec.null_values,
             object_type=self._properties.object_type,
             owners=self._owners,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_hubbatch.core.keys import IdUse, is_record_id, refusal_of_record_ids
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.model import Chunk
 
 
+class When(StrEnum):
+    """When a column is written, if not always."""
+
+    CREATED = "created"
+    """Only when the row makes its record."""
+    EMPTY = "empty"
+    """Only where HubSpot has nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class MappingSpec:
     """The settings that say what a row's columns are.
@@ -28,6 +38,7 @@ class MappingSpec:
     :param null_values: ``skip`` or ``clear``.
     :param id_use: what the ids are, for the verb.
     :param must_match: column -> property of which the record must have the row's value.
+    :param write_when: column -> when it is written; the others always.
     """
 
     id_column: str | None
@@ -36,6 +47,13 @@ class MappingSpec:
     null_values: NullValues
     id_use: IdUse = IdUse.EXISTING
     must_match: Mapping[str, str] = field(default_factory=dict)
+    write_when: Mapping[str, When] = field(default_factory=dict)
+
+    @property
+    def when(self) -> dict[str, When]:
+        """``write_when`` by property."""
+        columns = self.properties or {}
+        return {columns.get(column, column): when for column, when in self.write_when.items()}
 
     @property
     def is_keyless(self) -> bool:
@@ -81,6 +99,7 @@ class MappingSpec:
         null_values: Any = "skip",
         id_use: IdUse = IdUse.EXISTING,
         must_match: Any = None,
+        write_when: Any = None,
     ) -> MappingSpec:
         """The settings as the operator has them, checked.
 
@@ -102,9 +121,11 @@ class MappingSpec:
         if null_values not in get_args(NullValues):
             problems.append(f"null_values={null_values!r}: give 'skip' or 'clear'")
         problems += [*_properties_problems(properties), *_must_match_problems(must_match)]
+        problems += _write_when_problems(write_when, id_use)
         raise_for(problems)
         columns = None if properties is None else dict(_given_pairs(properties))
-        return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}))
+        when = {column: When(word) for column, word in (write_when or {}).items()}
+        return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}), when)
 
     @classmethod
     def writes_nothing(cls, *, id_column: Any, id_property: Any, must_match: Any = None) -> MappingSpec:
@@ -141,6 +162,24 @@ def _must_match_problems(must_match: Any) -> Iterator[str]:
         yield f"must_match must be a dict {{column: property}}, not a {type(must_match).__name__}"
     elif not must_match or not all(is_name(name) for pair in must_match.items() for name in pair):
         yield "must_match must name at least one column and the property that it is compared with: non-empty texts"
+
+
+def _write_when_problems(write_when: Any, id_use: IdUse) -> Iterator[str]:
+    if write_when is None:
+        return
+    if not isinstance(write_when, Mapping) or not write_when:
+        yield f"write_when={write_when!r}: give a dict {{column: 'created' or 'empty'}}, or None"
+        return
+    for column, word in write_when.items():
+        if not is_name(column):
+            yield f"write_when must hold names of columns: non-empty texts, not {describe_name(column)}"
+        elif word not in list(When):
+            yield f"write_when of the column {column!r} is {word!r}: give 'created' or 'empty'"
+        elif word == When.CREATED and id_use is IdUse.EXISTING:
+            yield (
+                f"write_when of the column {column!r} is 'created', and an update creates no record: give 'empty', or "
+                "upsert"
+            )
 
 
 def _given_pairs(properties: Mapping[str, str] | Sequence[str]) -> list[tuple[str, str]]:

@@ -151,6 +151,8 @@ class ValueOptions(RecordOptions):
     :param max_cleared: the share of rows in which ``clear`` may empty a property; ``None``: any, but not all of the
         first 1,000.
     :param must_match: ``{column: property}``: reject a row whose record is there and has another value of the property.
+    :param write_when: ``{column: "created" | "empty"}``: write it only when the row makes its record, or only where
+        HubSpot has nothing.
     :param skip_unchanged: ``None``; ``hubspot``: leave out what HubSpot has already, as batch/read tells; a path:
         leave out the rows whose values the last sync wrote, as the file there says.
     """
@@ -160,6 +162,7 @@ class ValueOptions(RecordOptions):
     max_cleared: float | None = None
     must_match: Mapping[str, str] | None = None
     skip_unchanged: str | None = None
+    write_when: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """As the base's.
@@ -186,6 +189,7 @@ class ValueOptions(RecordOptions):
             properties=self.properties,
             null_values=self.null_values,
             must_match=self.must_match,
+            write_when=self.write_when,
             id_use=self.id_use,
         )
 

@@ -18,7 +18,9 @@ from airflow_provider_hubbatch.core.batch_reply import Record, parse_batch_reply
 from airflow_provider_hubbatch.core.error_reply import NO_ANSWER, OBJECT_NOT_FOUND, ErrorReply
 from airflow_provider_hubbatch.core.keys import KeyKind, kind_of_key
 from airflow_provider_hubbatch.core.lookup import BatchReadLookup, Found, Lookup
+from airflow_provider_hubbatch.core.mapping_spec import When
 from airflow_provider_hubbatch.core.protocol import Request, decode, encode, search_path
+from airflow_provider_hubbatch.core.record_check import properties_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -181,6 +183,18 @@ class Before(NamedTuple):
 
     lookup: Lookup | None = None
     reading: Lookup | None = None
+
+
+def what_decides(
+    object_type: str, must_match: Mapping[str, str] | None, when: Mapping[str, When] | None = None
+) -> frozenset[str]:
+    """The properties that are read of a record, since what is written to it hangs on them, if anything is.
+
+    :param must_match: column -> property.
+    :param when: property -> when it is written.
+    """
+    filled = {name for name, one in (when or {}).items() if one is When.EMPTY}
+    return properties_to_read((must_match or {}).values(), object_type) | filled
 
 
 def lookups_for(

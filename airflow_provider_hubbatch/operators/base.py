@@ -61,7 +61,11 @@ class HubSpotBatchOperator(BaseOperator):
     """Of options whose name Airflow's operators have for something else: the attribute."""
 
     template_fields: Sequence[str] = ("rows", "results_path", "hubspot_conn_id")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"properties": "json", "must_match": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "properties": "json",
+        "must_match": "json",
+        "write_when": "json",
+    }
     operator_extra_links = (SyncLink(), HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"
 

@@ -29,6 +29,8 @@ class HubSpotBatchUpdateOperator(HubSpotRecordsOperator):
         the property is rejected, nothing written to it. Templated.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
         tells; a path: leave out what the last sync wrote, as the file there says. Templated.
+    :param write_when: ``{column: "empty"}``: each record is read first, and the column is written only where HubSpot
+        has nothing. Templated.
     :param missing_ok: a record that HubSpot doesn't have is counted as ``missing``, not held against the task.
     """
 
@@ -40,6 +42,7 @@ class HubSpotBatchUpdateOperator(HubSpotRecordsOperator):
         "properties",
         "must_match",
         "skip_unchanged",
+        "write_when",
     )
 
     def __init__(
@@ -52,6 +55,7 @@ class HubSpotBatchUpdateOperator(HubSpotRecordsOperator):
         max_cleared: float | None = None,
         must_match: Mapping[str, str] | None = None,
         skip_unchanged: str | None = None,
+        write_when: Mapping[str, str] | None = None,
         missing_ok: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -63,5 +67,6 @@ class HubSpotBatchUpdateOperator(HubSpotRecordsOperator):
         self.max_cleared = max_cleared
         self.must_match = must_match
         self.skip_unchanged = skip_unchanged
+        self.write_when = write_when
         self.missing_ok = missing_ok
         self._options(templated=False)

@@ -29,6 +29,8 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         another value of the property is rejected, nothing written to it. Templated.
     :param skip_unchanged: ``None``: send every row; ``hubspot``: leave out what HubSpot has already, as batch/read
         tells; a path: leave out what the last sync wrote, as the file there says. Templated.
+    :param write_when: ``{column: "created" | "empty"}``: each key is looked up first; a column is written only when the
+        row creates its record, or only where HubSpot has nothing. Templated.
     """
 
     options_class: ClassVar = UpsertOptions
@@ -39,6 +41,7 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         "properties",
         "must_match",
         "skip_unchanged",
+        "write_when",
     )
 
     def __init__(
@@ -51,6 +54,7 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         max_cleared: float | None = None,
         must_match: Mapping[str, str] | None = None,
         skip_unchanged: str | None = None,
+        write_when: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,4 +65,5 @@ class HubSpotBatchUpsertOperator(HubSpotRecordsOperator):
         self.max_cleared = max_cleared
         self.must_match = must_match
         self.skip_unchanged = skip_unchanged
+        self.write_when = write_when
         self._options(templated=False)

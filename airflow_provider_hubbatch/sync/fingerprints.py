@@ -231,8 +231,9 @@ class Fingerprints:
             return "it is damaged, or no file of this version"
         if said.get("portal") is None or said["portal"] != self._owner["portal"]:
             return "it is of another HubSpot account, or HubSpot doesn't tell whose token this is"
-        if any(said.get(name) != value for name, value in self._owner.items()):
-            return "it is of another object type or id property"
+        names = (*self._owner, "write_when")
+        if any(said.get(name) != self._owner.get(name) for name in names):
+            return "it is of another object type, id property or write_when"
         records = _records(said)
         if len(body) != BYTES_A_RECORD * records or said.get("checksum") != _checksum(body):
             return "it is damaged"

@@ -346,6 +346,7 @@ class Sync:
                 "portal": self.account.get("portalId"),
                 "object_type": self._object_type,
                 "id_property": spec.id_property,
+                **({"write_when": spec.when} if spec.when else {}),
             }
             fingerprints = self._recorder.load_fingerprints(str(self._options.compares_with), owner)
             rows = map(fingerprints.leave_out_unchanged, rows)

@@ -41,6 +41,8 @@ WRONG_FOR_VALUES: tuple[Wrong, ...] = (
     ("null_values", "'erase'", "null_values"),
     ("max_cleared", "7", "max_cleared"),
     ("must_match", "{'town': 'city'}", "must_match"),
+    ("write_when", "{'city': 'always'}", "write_when"),
+    ("write_when", "{'town': 'empty'}", "write_when"),
     ("skip_unchanged", "True", "skip_unchanged"),
 )
 WRONG_IDS: tuple[Wrong, ...] = (

@@ -15,8 +15,8 @@ from airflow_provider_hubbatch.core.lookup import BatchReadLookup, resolved
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
 from airflow_provider_hubbatch.core.reconcile import errors_of_named, reconcile
-from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
-from airflow_provider_hubbatch.core.search_lookup import lookups_for
+from airflow_provider_hubbatch.core.record_check import mismatch_of
+from airflow_provider_hubbatch.core.search_lookup import lookups_for, what_decides
 from airflow_provider_hubbatch.core.server_clock import is_since
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
 
@@ -124,7 +124,7 @@ class Archive(Verb):
             id_property=id_property,
             definition=definitions.get(id_property or ""),
             by_record_id=True,
-            reads_also=properties_to_read((options.must_match or {}).values(), object_type),
+            reads_also=what_decides(object_type, options.must_match),
         )
         return cls(
             object_type=object_type,

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.echo import not_taken
-from airflow_provider_hubbatch.core.lookup import changed_properties, list_changes, resolved
+from airflow_provider_hubbatch.core.lookup import (
+    BatchReadLookup,
+    changed_properties,
+    due_properties,
+    list_changes,
+    resolved,
+)
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
 from airflow_provider_hubbatch.core.protocol import MAX_BATCH_INPUTS, BatchRead, Request, batch_path, encode
@@ -26,8 +32,8 @@ from airflow_provider_hubbatch.core.reconcile import (
     reconcile,
     reconcile_read_back,
 )
-from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
-from airflow_provider_hubbatch.core.search_lookup import lookups_for
+from airflow_provider_hubbatch.core.record_check import mismatch_of
+from airflow_provider_hubbatch.core.search_lookup import lookups_for, what_decides
 from airflow_provider_hubbatch.core.values import equal_values
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Reading, Said, Settling, Verb, Write
 
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.error_reply import ErrorReply
     from airflow_provider_hubbatch.core.lookup import Found, Lookup
+    from airflow_provider_hubbatch.core.mapping_spec import When
     from airflow_provider_hubbatch.core.options import UpdateOptions
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
@@ -156,6 +163,8 @@ class Update(Verb):
     :param skip_unchanged: leave out what HubSpot has already, as the lookup tells.
     :param shows_changes: tell what would be changed, as far as the lookup tells.
     :param reading: reads what records have, by record id, where the lookup that finds them may be behind.
+    :param when: property -> when it is written; the others always.
+    :param again: reads by record id what has changed since a record was looked up.
     """
 
     name: ClassVar[str] = "update"
@@ -166,6 +175,8 @@ class Update(Verb):
     skip_unchanged: bool = False
     shows_changes: bool = False
     reading: Lookup | None = None
+    when: Mapping[str, When] = field(default_factory=dict)
+    again: Lookup | None = None
 
     @classmethod
     def for_sync(
@@ -178,14 +189,15 @@ class Update(Verb):
         definitions: Mapping[str, PropertyDefinition],
     ) -> Update:
         """The verb as a sync's options want it."""
-        compares = options.skip_unchanged == COMPARE_WITH_HUBSPOT
+        compares, when = options.skip_unchanged == COMPARE_WITH_HUBSPOT, options.mapping.when
+        reads_also = what_decides(object_type, options.must_match, when)
         lookup, reading = lookups_for(
             object_type=object_type,
             api_version=api_version,
             id_property=id_property,
             definition=definitions.get(id_property or ""),
             reads_values=compares,
-            reads_also=properties_to_read((options.must_match or {}).values(), object_type),
+            reads_also=reads_also,
         )
         operation = BatchUpdate(
             object_type=object_type,
@@ -204,6 +216,8 @@ class Update(Verb):
             skip_unchanged=compares,
             shows_changes=compares and options.validate_only,
             reading=reading,
+            when=when,
+            again=rereading(object_type, api_version, reads_also, reads_values=compares) if when else None,
         )
 
     def after_lookup(self, item: Input, found: Found) -> Step:
@@ -215,7 +229,12 @@ class Update(Verb):
         mismatch = mismatch_of(item, found.record, self.operation.definitions)
         if mismatch is not None:
             return self.after_refusal(item._replace(record=found.record), mismatch)
-        properties: Mapping[str, Any] = item.properties
+        item = item._replace(must_match=None)
+        if self.again is not None and found.is_stale and not self.when.keys().isdisjoint(item.properties):
+            waiting = resolved(item, found.record, item.properties)
+            return Write(self.operation, waiting) if found.waits else LookUp(self.again, waiting)
+        properties: Mapping[str, Any] = due_properties(item, self.when, found.record)
+        item = item._replace(properties=properties)
         if self.skip_unchanged and not found.is_stale:
             properties = changed_properties(item, found.record, self.operation.equal)
         found_item = resolved(item, found.record, properties)
@@ -224,6 +243,12 @@ class Update(Verb):
         changes = list_changes(item, found.record, ()) if self.shows_changes else None
         return found_item.outcome(Status.UNCHANGED, updated_at=found.record.updated_at, changes=changes)
 
+    def after_predecessor(self, step: Write, before: RowOutcome) -> Step:
+        """What was read of its record is older than what the row before has written."""
+        if self.again is None or self.when.keys().isdisjoint(step.item.properties):
+            return Verb.after_predecessor(self, step, before)
+        return LookUp(self.again, step.item)
+
     def would_write(self, item: Input) -> RowOutcome:
         """Each change is shown, where the record has been looked up."""
         outcome = Verb.would_write(self, item)
@@ -231,6 +256,18 @@ class Update(Verb):
             return outcome
         changes = list_changes(item, item.record, item.properties) if self.shows_changes else None
         return outcome._replace(updated_at=item.record.updated_at, changes=changes)
+
+
+def rereading(object_type: str, api_version: str, reads_also: frozenset[str], *, reads_values: bool) -> BatchReadLookup:
+    """The lookup that reads records by their ids, once more."""
+    return BatchReadLookup(
+        object_type=object_type,
+        api_version=api_version,
+        id_property=None,
+        reads_values=reads_values,
+        reads_also=reads_also,
+        must_find=True,
+    )
 
 
 def is_writable(name: str | None, definitions: Mapping[str, PropertyDefinition]) -> bool:

@@ -8,18 +8,26 @@ updated by record id, or made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import Record
 from airflow_provider_hubbatch.core.keys import is_by_email
-from airflow_provider_hubbatch.core.lookup import BatchReadLookup, changed_properties, list_changes, resolved
+from airflow_provider_hubbatch.core.lookup import (
+    BatchReadLookup,
+    changed_properties,
+    due_properties,
+    list_changes,
+    resolved,
+)
+from airflow_provider_hubbatch.core.mapping_spec import When
 from airflow_provider_hubbatch.core.model import Input, RowOutcome, Status
 from airflow_provider_hubbatch.core.options import COMPARE_WITH_HUBSPOT
-from airflow_provider_hubbatch.core.record_check import mismatch_of, properties_to_read
+from airflow_provider_hubbatch.core.record_check import mismatch_of
+from airflow_provider_hubbatch.core.search_lookup import what_decides
 from airflow_provider_hubbatch.core.server_clock import is_since
 from airflow_provider_hubbatch.core.verbs.create import BatchCreate, conflicts, made_by
-from airflow_provider_hubbatch.core.verbs.update import BatchUpdate, is_writable
+from airflow_provider_hubbatch.core.verbs.update import BatchUpdate, is_writable, rereading
 from airflow_provider_hubbatch.core.verbs.verb import LookUp, Settling, Verb, Write
 
 if TYPE_CHECKING:
@@ -75,7 +83,9 @@ class Upsert(Verb):
     :param operation: of rows whose record isn't there, or of all that aren't looked up.
     :param update: of rows whose record is there, by record id.
     :param by_key: finds the record of a row's key; ``after_conflict``: with the values that the row has.
-    :param compares: a row whose record is there must agree with it (``must_match``).
+    :param again: reads by record id what has changed since a record was looked up.
+    :param when: property -> when it is written; the others always.
+    :param reads_again: what is written to a record hangs on what it has (``must_match``, ``write_when``).
     :param skip_unchanged: leave out what HubSpot has already, as the lookup tells.
     :param shows_changes: tell what would be changed, as far as the lookup tells.
     """
@@ -89,7 +99,9 @@ class Upsert(Verb):
     update: UpdateOfUpsert
     by_key: BatchReadLookup
     after_conflict: BatchReadLookup
-    compares: bool = False
+    again: BatchReadLookup
+    when: Mapping[str, When] = field(default_factory=dict)
+    reads_again: bool = False
     skip_unchanged: bool = False
     shows_changes: bool = False
 
@@ -106,12 +118,14 @@ class Upsert(Verb):
         """The verb as a sync's options want it."""
         skips = options.skip_unchanged == COMPARE_WITH_HUBSPOT
         # nothing may be written to a record that nobody has seen: what isn't there is made, and never just upserted
-        makes_absent = is_by_email(id_property, object_type) or bool(options.must_match)
+        when = options.mapping.when
+        makes_absent = is_by_email(id_property, object_type) or bool(options.must_match or when)
+        reads_also = what_decides(object_type, options.must_match, when)
         where: Mapping[str, Any] = {"object_type": object_type, "api_version": api_version}
         key: Mapping[str, Any] = {
             **where,
             "id_property": id_property,
-            "reads_also": properties_to_read((options.must_match or {}).values(), object_type),
+            "reads_also": reads_also,
         }
         by_key = BatchReadLookup(**key, reads_values=skips)
         clears = options.null_values == "clear"
@@ -133,7 +147,9 @@ class Upsert(Verb):
             update=UpdateOfUpsert(**where, definitions=definitions, clears=clears),
             by_key=by_key,
             after_conflict=BatchReadLookup(**key, reads_values=True),
-            compares=bool(options.must_match),
+            again=rereading(object_type, api_version, reads_also, reads_values=skips),
+            when=when,
+            reads_again=bool(options.must_match or when),
             skip_unchanged=skips,
             shows_changes=skips and options.validate_only,
         )
@@ -150,6 +166,12 @@ class Upsert(Verb):
             return Verb.after_refusal(self, item._replace(record=found.record), mismatch)
         if is_own and item.conflict is not None and not changed_properties(item, found.record, self.update.equal):
             return item.outcome(Status.CREATED, record_id=found.record.id, updated_at=found.record.updated_at)
+        if not is_own:
+            item = item._replace(must_match=None)
+            if found.is_stale and self._hangs_on_values(item):
+                waiting = resolved(item, found.record, due_properties(item, self.when, None))
+                return Write(self.update, waiting) if found.waits else LookUp(self.again, waiting)
+            item = item._replace(properties=due_properties(item, self.when, found.record))
         properties: Mapping[str, str] = item.properties
         if self.skip_unchanged and not found.is_stale and not is_own:
             properties = changed_properties(item, found.record, self.update.equal)
@@ -177,11 +199,11 @@ class Upsert(Verb):
         """The first row of a key makes its record, the next ones write to it."""
         if before.status is Status.CREATED and step.item.in_doubt_since is not None:
             step = step._replace(item=step.item._replace(in_doubt_since=None))
-        if step.operation is not self.operation and step.item.record is not None and not step.item.properties:
-            return _nothing_to_write(step.item, step.item.record)
-        if step.operation is not self.operation or isinstance(self.operation, BatchUpsert):
+        if step.operation is not self.operation and step.item.record is not None:
+            return self._behind(step, step.item.record)
+        if isinstance(self.operation, BatchUpsert):
             return step
-        if self.compares:
+        if self.reads_again:
             return LookUp(self.by_key, step.item)
         if before.record_id is None:
             return LookUp(self.by_key, step.item) if before.status in (Status.UNKNOWN, *self.done) else step
@@ -191,6 +213,18 @@ class Upsert(Verb):
         if not step.item.properties:
             return step.item.outcome(Status.UNCHANGED, record_id=before.record_id)
         return Write(self.update, resolved(step.item, record, step.item.properties))
+
+    def _behind(self, step: Write, record: Record) -> Step:
+        """The next step of a row whose record was there, behind another one of the record."""
+        if self.when and not made_by(step.item, record):
+            step = step._replace(item=step.item._replace(properties=due_properties(step.item, self.when, None)))
+            if self._hangs_on_values(step.item):
+                return LookUp(self.again, step.item)
+        return step if step.item.properties else _nothing_to_write(step.item, record)
+
+    def _hangs_on_values(self, item: Input) -> bool:
+        """Whether what is written to the record hangs on what it has, so that this must not be older than a row."""
+        return any(self.when.get(name) is When.EMPTY for name in item.properties)
 
     def would_write(self, item: Input) -> RowOutcome:
         """Each change is shown, where the record has been looked up."""
