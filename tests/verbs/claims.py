@@ -65,7 +65,10 @@ def _is_its_record(truth: Truth, number: int) -> str | None:
 
 def _all_arrived(truth: Truth, number: int) -> str | None:
     wants = truth.rows[number].wants
-    return next((f"{name} never got its value" for name in wants if not truth.arrived(number, name)), None)
+    return next(
+        (f"{name} never got its value" for name in wants if name not in truth.when and not truth.arrived(number, name)),
+        None,
+    )
 
 
 def _archived(truth: Truth, number: int, row: MadeRow) -> str | None:
@@ -138,7 +141,7 @@ def _unchanged(truth: Truth, number: int, row: MadeRow) -> str | None:
         return _is_its_record(truth, number) if there else "there was no such record"
     if not row.wants and truth.verb == "update":
         return None
-    if truth.options.get("skip_unchanged") is None and row.wants:
+    if truth.options.get("skip_unchanged") is None and not truth.when.keys() >= row.wants.keys():
         return "it has something to write"
     if truth.record_of(row) is None:
         return "there is no such record"

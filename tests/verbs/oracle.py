@@ -29,7 +29,18 @@ _STATUSES = ("created", "updated", "archived", "unchanged", "missing", "rejected
 def lies(seen: Seen) -> list[str]:
     """What was said or done that isn't right; empty, if all is."""
     truth = Truth(seen)
-    checks = [_accounts, _requests, claims, _order, _repeats, _creations, _archives, _final_values, _untouched]
+    checks = [
+        _accounts,
+        _requests,
+        claims,
+        _order,
+        _repeats,
+        _creations,
+        _archives,
+        _final_values,
+        _sometimes,
+        _untouched,
+    ]
     return [f"{check.__name__.strip('_')}: {lie}" for check in checks for lie in check(truth)]
 
 
@@ -246,6 +257,8 @@ def _final_values(truth: Truth) -> Iterator[str]:
         if record is None or not (status == "unchanged" or truth.may_have_written(number)) or truth.verb == "create":
             continue
         for name, wanted in row.wants.items():
+            if name in truth.when:
+                continue
             values = possible.setdefault((record, name), {held(truth.seen.before, record, name)})
             if status == "unchanged" and wanted not in values and not truth.may_have_written(number):
                 yield f"row {number} is unchanged, but {name} of record {record} was one of {values}, not {wanted!r}"
@@ -256,6 +269,27 @@ def _final_values(truth: Truth) -> Iterator[str]:
         now = held(truth.seen.after, record, name)
         if now not in values:
             yield f"{name} of record {record} is {now!r}, not one of {values}"
+
+
+def _sometimes(truth: Truth) -> Iterator[str]:
+    """What only new records get is in no other; what only fills replaces nothing; and what is due is there."""
+    now: dict[tuple[str, str], str] = {}
+    made = set()
+    for record, values in truth.changes:
+        is_new = record in truth.made and record not in made
+        made.add(record)
+        for name, value in values.items():
+            has = "" if is_new else now.get((record, name), held(truth.seen.before, record, name))
+            now[record, name] = value
+            when = truth.when.get(name)
+            if when and not is_new and value != has and (when == "created" or has):
+                yield f"{name} of record {record} went from {has!r} to {value!r}, and is written only when {when}"
+    for number, row in enumerate(truth.rows):
+        named, status = truth.record_of(row), truth.status.get(number)
+        for name, due in truth.when.items():
+            is_due = bool(row.wants.get(name)) and (status == "created" or (due == "empty" and status in TAKEN))
+            if is_due and named is not None and not held(truth.seen.after, named, name):
+                yield f"{name} of record {named} is empty after row {number}"
 
 
 def _untouched(truth: Truth) -> Iterator[str]:

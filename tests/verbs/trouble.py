@@ -241,6 +241,9 @@ def draw(seed: int, verb: str) -> Trouble:
         keys = replace(keys, records=_records(contacts, id_property, checked))
         options["must_match"] = {CHECKED_COLUMN: checked}
     rows = make_rows(_row_count(random), keys, dirt, random)
+    if verb in ("update", "upsert") and random.random() < 0.3:
+        when = {"zip": "empty", "city": random.choice(["created", "empty"]) if verb == "upsert" else "empty"}
+        options["write_when"] = {RENAMED.format(name) if dirt.renames else name: one for name, one in when.items()}
     ways = _ways(random)
     if is_keyless:  # a 4xx is taken to have made nothing: the docs say so
         ways["behaviours"]["partly_written"] = False

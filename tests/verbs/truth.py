@@ -131,6 +131,12 @@ class Truth:
             return None
         return self.ids.get(row.name) or next(iter(self.made_ids.get(row.name, ())), None)
 
+    @cached_property
+    def when(self) -> dict[str, str]:
+        """Property -> when it is written, if not always."""
+        columns = self.options.get("properties") or {}
+        return {columns.get(name, name): when for name, when in (self.options.get("write_when") or {}).items()}
+
     def disagrees(self, number: int) -> bool:
         """Whether a row says otherwise of its record than HubSpot had it from the beginning."""
         row = self.rows[number]
