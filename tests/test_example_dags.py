@@ -141,6 +141,44 @@ def test_who_works_where_is_linked(run_dag: RunDag, setting: Setting) -> None:
     assert links == {(one, str(int(one) % 5 + 1)): {None, "Buyer"} if int(one) % 2 else {None} for one in emails}
 
 
+ACCOUNTS_AND_PEOPLE = """
+CREATE TABLE accounts (account_number TEXT, name TEXT, city TEXT);
+CREATE TABLE people (email TEXT, first_name TEXT, last_name TEXT, account_number TEXT);
+"""
+
+
+def test_companies_contacts_and_their_links_come_in_one_dag(run_dag: RunDag, setting: Setting) -> None:
+    """New ones of both are made, known ones updated, all linked; a wrong row of one is told, and costs no other."""
+    sandbox = setting.sandbox
+    sandbox.add_records("companies", [{"id": str(one), "erp_id": f"E-{one}"} for one in range(1, 4)])
+    known = [record["properties"]["email"] for record in list(sandbox.objects("contacts").values())[:10]]
+    addresses = [*known, *(f"new.{number}@example.com" for number in range(10))]
+    people = [(one, f"First {number}", "Last", f"E-{number % 6 + 1}") for number, one in enumerate(addresses)]
+    people.append(("not an address", "Who", "Knows", "E-1"))
+    with closing(sqlite3.connect(setting.warehouse)) as database, database:
+        database.executescript(ACCOUNTS_AND_PEOPLE)
+        accounts = [(f"E-{one}", f"Company {one}", "Gent") for one in range(1, 7)]
+        database.executemany("INSERT INTO accounts VALUES (?, ?, ?)", accounts)
+        database.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", people)
+    result = run_dag(EXAMPLE_DAGS / "example_companies_and_contacts.py")
+    assert result.state == "success"
+    summaries = {name: result.xcom(name) for name in ("companies", "contacts", "links")}
+    assert (summaries["companies"]["created"], summaries["companies"]["updated"]) == (3, 3)
+    assert (summaries["contacts"]["created"], summaries["contacts"]["updated"]) == (10, 10)
+    assert [summary["rejected"] for summary in summaries.values()] == [0, 1, 1]
+    emails = {one: record["properties"]["email"] for one, record in sandbox.objects("contacts").items()}
+    numbers = {one: record["properties"]["erp_id"] for one, record in sandbox.objects("companies").items()}
+    linked = {
+        (emails[contact], numbers[company])
+        for contact, companies in sandbox.associations("contacts", "companies").items()
+        for company in companies
+    }
+    assert linked == {(email, number) for email, _, _, number in people[:-1]}
+    told = result.xcom("report")
+    assert "Contacts to companies: 21 rows: 1 rejected, 20 created" in told
+    assert "48 rows in 3 syncs" in told
+
+
 def test_new_customers_are_created_known_ones_updated(run_dag: RunDag, setting: Setting) -> None:
     """Whoever was missing is in HubSpot once, nobody twice, and the warehouse has everybody's record id."""
     before = setting.sandbox.objects("contacts")

@@ -34,6 +34,8 @@ def _write_headline(summary: Mapping[str, Any], *, slack: bool) -> str:
     rows = f"{summary['rows']:,} row{'s' * (summary['rows'] != 1)}{syncs}"
     told = f"{rows}: {', '.join(counts)}" if counts else f"no rows{syncs}"
     what = summary["object_type"] or "several object types"
+    if summary.get("to_object_type"):
+        what = f"{what} to {summary['to_object_type']}"
     if not slack:
         return f"{what}: {told}"
     failed = summary["rejected"] or summary["unknown"] or summary["not_sent"]
