@@ -80,10 +80,10 @@ def test_a_script_of_the_docs_runs(block: Block, sandbox: HubSpotSandbox, monkey
 @pytest.mark.airflow
 @pytest.mark.parametrize("block", [block for block in PYTHON if block.mark == "runs as a DAG"], ids=str)
 def test_a_dag_of_the_docs_runs(block: Block, sandbox: HubSpotSandbox, run_dag: RunDag) -> None:
-    """What is shown as a DAG succeeds as it is, against a local HubSpot, and updates something."""
-    before = sandbox.objects("contacts")
+    """What is shown as a DAG succeeds as it is, against a local HubSpot, and writes something."""
+    before = [sandbox.objects(one) for one in ("contacts", "tasks")]
     assert run_dag(block.text).state == "success"
-    assert sandbox.objects("contacts") != before
+    assert [sandbox.objects(one) for one in ("contacts", "tasks")] != before
 
 
 def table_after(page: Path, heading: str) -> list[list[str]]:

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_hubbatch.exceptions import HubSpotError
 from airflow_provider_hubbatch.hooks import HubSpotHook
-from airflow_provider_hubbatch.operators import HubSpotBatchUpdateOperator
+from airflow_provider_hubbatch.operators import HubSpotBatchCreateOperator, HubSpotBatchUpdateOperator
 from airflow_provider_hubbatch.sandbox import HubSpotSandbox
 from airflow_provider_hubbatch.sandbox.tokens import DEFAULT_TOKEN
 from airflow_provider_hubbatch.sources import FileRows, SqlRows
@@ -153,6 +153,36 @@ FAILED_ROWS = [
 
 MISTAKES = [*SETTINGS, *COLUMNS, *THE_REST, *FAILED_ROWS]
 
+# Of a create's links from the start.
+LINKS_SETTINGS = [
+    Mistake("links must be a dict .* not a str", "Leave it out to link nothing", {"links": "company"}),
+    Mistake("links must be a dict .* not an empty dict", "Leave it out", {"links": {}}),
+    Mistake(r"links\['companies'\] must be a column's name", "or a dict with 'column'", {"links": {"companies": 7}}),
+    Mistake(r"links\['companies'\]\['column'\] must be", "a column's name", {"links": {"companies": {"label": "x"}}}),
+    Mistake(
+        r"links\['companies'\] has a key 'lable'",
+        "did you mean 'label'",
+        {"links": {"companies": {"column": "firm", "lable": "x"}}},
+    ),
+    Mistake("links: the key 'my firms' can't be an object type", "such as 'contacts'", {"links": {"my firms": "firm"}}),
+]
+LINKS = [
+    *LINKS_SETTINGS,
+    Mistake(r"links\['companies'\] names the column 'town'", "have: city, firm", {"links": {"companies": "town"}}),
+    Mistake("object_type 'companys' is unknown", "did you mean 'companies'", {"links": {"companys": "firm"}}),
+    Mistake(
+        r"links\['companies'\]: .* no label 'Primray'",
+        "there are: 'Primary'.*did you mean 'Primary'",
+        {"links": {"companies": {"column": "firm", "label": "Primray"}}},
+    ),
+    Mistake(
+        r"links\['companies'\]: .*no property 'erp'",
+        "did you mean 'erp_id'",
+        {"links": {"companies": {"column": "firm", "id_property": "erp"}}},
+    ),
+    Mistake("1 INVALID_ID", "see XCom 'rejected'|fix", {"links": {"companies": "firm"}}),
+]
+
 
 @pytest.fixture(scope="module")
 def hubspot() -> Iterator[HubSpotSandbox]:
@@ -192,6 +222,36 @@ def test_a_mistake_is_told_with_what_to_do(
     assert lines_of(message) <= 3, message
     assert DEFAULT_TOKEN not in message
     assert "pat-wrong" not in message
+
+
+@pytest.mark.parametrize("mistake", LINKS, ids=str)
+def test_a_mistake_with_links_is_told_with_what_to_do(
+    mistake: Mistake, hubspot: HubSpotSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any other, before anything is created."""
+    monkeypatch.setenv("AIRFLOW_CONN_HUBSPOT_DEFAULT", hubspot.connection())
+    with pytest.raises(HubSpotError) as caught:
+        HubSpotHook().batch_create("contacts", [{"city": "Porto", "firm": "x"}], **mistake.options).raise_for_rejected()
+    message = str(caught.value)
+    assert re.search(mistake.what, message), message
+    assert re.search(mistake.to_do, message, re.IGNORECASE), message
+    assert lines_of(message) <= 3, message
+    assert len(hubspot.objects("contacts")) == 10
+
+
+@pytest.mark.parametrize("mistake", LINKS_SETTINGS, ids=str)
+def test_wrong_links_fail_the_dag_file(mistake: Mistake) -> None:
+    """They are checked while the DAG is parsed, unless they hold a template."""
+    with pytest.raises(HubSpotError, match=mistake.what):
+        HubSpotBatchCreateOperator(task_id="create", object_type="contacts", rows=[], **mistake.options)
+
+
+def test_links_may_be_templates() -> None:
+    """What they are is known only when the task runs."""
+    links = {"contacts": {"column": "{{ params.column }}", "label": "{{ params.label }}"}}
+    operator = HubSpotBatchCreateOperator(task_id="create", object_type="tasks", rows=[], links=links)
+    operator.render_template_fields({"params": {"column": "contact", "label": "Billing"}})
+    assert operator.links == {"contacts": {"column": "contact", "label": "Billing"}}
 
 
 @pytest.mark.parametrize("mistake", SETTINGS, ids=str)

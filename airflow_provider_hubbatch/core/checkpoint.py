@@ -60,7 +60,10 @@ class RowsDigest:
             return
         parts: list[Any] = []  # of all rows in one list: encoding them one by one took nine times as long
         for row in rows:
-            parts += (row.id, row.properties) if isinstance(row, Input) and row.pair is None else _told(row)
+            if isinstance(row, Input) and row.pair is None and row.links is None:
+                parts += (row.id, row.properties)
+            else:
+                parts += _told(row)
         self._hash.update(orjson.dumps(parts)[1:-1] + b",")
         self.rows += len(rows)
 
@@ -70,9 +73,11 @@ class RowsDigest:
 
 
 def _told(row: Input | RowOutcome) -> tuple[Any, ...]:
-    """What of a row makes it the same one, where it isn't an input of one record."""
+    """What of a row makes it the same one, where it isn't an input of one record without links."""
     if not isinstance(row, Input):
         return row.status, row.category, row.message
+    if row.links is not None:
+        return row.id, row.properties, row.links.named
     return () if row.pair is None else (row.pair.from_id, row.pair.to_id, row.pair.label)
 
 

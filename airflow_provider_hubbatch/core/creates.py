@@ -122,6 +122,8 @@ class _Alike:
             return None
         names, values = found[0]
         alike = self._by_names[names][values]
+        if len({item.links and item.links.records for item in alike}) > 1:  # they would have got other links
+            return None
         item = alike.pop(0)
         if not alike:
             del self._by_names[names][values]

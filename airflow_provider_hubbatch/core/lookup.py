@@ -82,6 +82,10 @@ class Lookup(Protocol):
         """Whether a record once found serves all rows that name it alike: not where more than its id is wanted."""
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether a few inputs are worth a request, if none is under way: rows that have been written wait for it."""
+
+    @property
     def lags(self) -> bool:
         """Whether it finds records as they were up to a minute ago."""
 
@@ -123,6 +127,7 @@ class BatchReadLookup:
     must_find: bool = False
     remembers: bool = False
     folds: ClassVar[bool] = False
+    is_urgent: ClassVar[bool] = False
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
     lags: ClassVar[bool] = False
 

@@ -78,6 +78,7 @@ class LookupQueue:
     def add(self, item: Input) -> bool:
         """Put an input behind the others.
 
+        :param item: one without an id only keeps its place: nothing is asked for.
         :returns: whether it can go on at once: see :meth:`ready`.
         """
         if not self.lookup.remembers or self._is_new(item):
@@ -162,6 +163,9 @@ class LookupQueue:
     def _is_new(self, item: Input) -> bool:
         """Whether nobody has asked for this id so far; the input then will. Else its answer is there, or waited for."""
         name, row = self.lookup.told(item.id), item.row
+        if not item.id:
+            self._found[row] = Found()
+            return False
         if name in self._remembered:
             self._found[row] = self._remembered[name]
             return False

@@ -9,6 +9,7 @@ from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, Prope
 from airflow_provider_hubbatch.core.keys import IdUse
 from airflow_provider_hubbatch.core.mapping_spec import MappingSpec, raise_for
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, RowOutcome, Status
+from airflow_provider_hubbatch.core.new_links import with_links
 from airflow_provider_hubbatch.core.owners import OWNERS_UNREAD, OwnersWantedError
 from airflow_provider_hubbatch.core.properties import (
     NAMES_QUOTED,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_hubbatch.core.clearing import ConvertedColumn, EmptyValues
     from airflow_provider_hubbatch.core.duplicates import Duplicates
+    from airflow_provider_hubbatch.core.new_links import LinkColumn
     from airflow_provider_hubbatch.core.owners import Owners
 
 # Columns whose conversion is kept: as many as a sync may write, and not every key that ever comes up.
@@ -49,6 +51,7 @@ def compile_mapping(
     object_type: str,
     preflight: bool = True,
     looked_up: bool = False,
+    links: Sequence[LinkColumn] = (),
 ) -> RowMapping:
     """Check the mapping against the rows' columns and HubSpot's definitions, once, before the first update.
 
@@ -59,6 +62,7 @@ def compile_mapping(
     :param object_type: as in the path.
     :param preflight: check columns and values against the definitions; ``False``: only ``id_property``.
     :param looked_up: the records are read first, and written by record id, whatever names them in the rows.
+    :param links: the columns that name the records which new ones are linked with.
     :raises SettingsError: one, that lists every problem.
     """
     key = None if looked_up and spec.id_use is IdUse.EXISTING else spec.id_property
@@ -70,7 +74,7 @@ def compile_mapping(
         id_column=spec.id_column,
         id_use=spec.id_use,
     )
-    mapping = RowMapping(spec, properties)
+    mapping = RowMapping(spec, properties, links)
     if chunk_columns is None:
         raise_for(list(properties.id_problems(spec.id_property)))
     else:
@@ -80,9 +84,10 @@ def compile_mapping(
 
 def _pairs(spec: MappingSpec, columns: Iterable[Any]) -> Iterator[tuple[Any, str]]:
     """The columns to write, with the property of each."""
+    unwritten = spec.unwritten
     for column in columns:
         if spec.properties is None:
-            if column != spec.id_column and column not in spec.must_match:
+            if column not in unwritten:
                 yield column, column
         elif column in spec.properties and (column, spec.properties[column]) != (spec.id_column, spec.id_property):
             yield column, spec.properties[column]
@@ -126,8 +131,9 @@ class RowMapping:
     ``names`` are the properties that the columns go to that were checked, in their order.
     """
 
-    def __init__(self, spec: MappingSpec, properties: KnownProperties) -> None:
+    def __init__(self, spec: MappingSpec, properties: KnownProperties, links: Sequence[LinkColumn] = ()) -> None:
         self.spec = spec
+        self._links = links
         self.names: tuple[str, ...] = ()
         self.is_checked = False
         self._properties = properties
@@ -146,6 +152,7 @@ class RowMapping:
         settings: list[tuple[str, str | None]] = [("id_column", spec.id_column)]
         settings += [("properties", name) for name in spec.properties or ()]
         settings += [("must_match", name) for name in spec.must_match]
+        settings += [(link.setting, link.column) for link in spec.links]
         problems, advice = list(column_problems(settings, columns, complete=complete)), ""
         problems += _write_when_problems(spec, columns)
         problems += properties.id_problems(spec.id_property)
@@ -193,7 +200,8 @@ class RowMapping:
         pairs = list(_pairs(self.spec, chunk.columns))
         cells = [self._converter(column, name)(chunk.columns[column]) for column, name in pairs]
         expected = self._expected(chunk)
-        refused = _refused(chunk, [identifiers, *cells, *expected.values()])
+        linked = [column.cells(chunk, self._owners) for column in self._links]
+        refused = _refused(chunk, [identifiers, *cells, *expected.values(), *linked])
         if self._owners is None and any(
             one.category == OWNERS_UNREAD for reasons in refused.values() for one in reasons
         ):
@@ -217,7 +225,9 @@ class RowMapping:
             else _not_sent(chunk, offset, given_id, refused.get(offset, ()))
             for offset, row, given_id, identifier, key, written in rows
         ]
-        return _with_expectations(prepared, expected) if expected else prepared
+        if expected:
+            prepared = _with_expectations(prepared, expected)
+        return with_links(prepared, self._links, linked) if linked else prepared
 
     def _expected(self, chunk: Chunk) -> dict[str, Sequence[Converted]]:
         """What the records must have: property -> one value a row."""

@@ -15,6 +15,7 @@ from airflow_provider_hubbatch.exceptions import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from airflow_provider_hubbatch.core.link_spec import LinkSpec
     from airflow_provider_hubbatch.core.model import Chunk
 
 
@@ -39,6 +40,7 @@ class MappingSpec:
     :param id_use: what the ids are, for the verb.
     :param must_match: column -> property of which the record must have the row's value.
     :param write_when: column -> when it is written; the others always.
+    :param links: the records that new ones are linked with.
     """
 
     id_column: str | None
@@ -48,6 +50,7 @@ class MappingSpec:
     id_use: IdUse = IdUse.EXISTING
     must_match: Mapping[str, str] = field(default_factory=dict)
     write_when: Mapping[str, When] = field(default_factory=dict)
+    links: tuple[LinkSpec, ...] = ()
 
     @property
     def when(self) -> dict[str, When]:
@@ -79,10 +82,18 @@ class MappingSpec:
         return f"{what} in column {self.id_column!r}"
 
     @property
+    def unwritten(self) -> frozenset[str | None]:
+        """The columns that other parameters name: they are written only where ``properties`` says so."""
+        return frozenset((self.id_column, *self.must_match, *(link.column for link in self.links)))
+
+    @property
     def columns(self) -> list[str] | None:
         """The columns that are read; ``None``: all."""
         named = [] if self.id_column is None else [self.id_column]
-        return None if self.properties is None else list(dict.fromkeys([*named, *self.properties, *self.must_match]))
+        if self.properties is None:
+            return None
+        linked = [link.column for link in self.links]
+        return list(dict.fromkeys([*named, *self.properties, *self.must_match, *linked]))
 
     def ids_in(self, chunk: Chunk) -> Sequence[Any]:
         """What a chunk's rows have in the id column, where there is one."""
@@ -100,6 +111,7 @@ class MappingSpec:
         id_use: IdUse = IdUse.EXISTING,
         must_match: Any = None,
         write_when: Any = None,
+        links: tuple[LinkSpec, ...] = (),
     ) -> MappingSpec:
         """The settings as the operator has them, checked.
 
@@ -125,7 +137,7 @@ class MappingSpec:
         raise_for(problems)
         columns = None if properties is None else dict(_given_pairs(properties))
         when = {column: When(word) for column, word in (write_when or {}).items()}
-        return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}), when)
+        return cls(id_column, id_property, columns, null_values, id_use, dict(must_match or {}), when, links)
 
     @classmethod
     def writes_nothing(cls, *, id_column: Any, id_property: Any, must_match: Any = None) -> MappingSpec:

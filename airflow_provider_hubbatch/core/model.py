@@ -137,6 +137,30 @@ class Pair(NamedTuple):
         )
 
 
+class NewLinks(NamedTuple):
+    """The links that a row's new record is to have from the start; one entry a setting, in the order of the settings.
+
+    :param named: what the row names the linked record by: its record id, or a value of the setting's property;
+        ``None``: no link.
+    :param records: its record id; ``None``: no link, or it is to be looked up.
+    :param looked_up: so many of them have been looked up, as far as they need to be.
+    :param asked: which of them is being looked up, or read back; ``None``: none.
+    :param own: the row's own id and key, while a linked record is looked up.
+    :param missing: why a linked record can't be found; the row isn't sent.
+    :param made: HubSpot has made the record: the outcome, as far as its links have been read back.
+    :param read: the links that it has, as far as they have been read; ``None``: not at all.
+    """
+
+    named: tuple[str | None, ...]
+    records: tuple[str | None, ...]
+    looked_up: int = 0
+    asked: int | None = None
+    own: tuple[str, str] | None = None
+    missing: ErrorReply | None = None
+    made: RowOutcome | None = None
+    read: RecordLinks | None = None
+
+
 class LinkedTo(NamedTuple):
     """The other side of a link, in the outcome of its row.
 
@@ -169,6 +193,7 @@ class Input(NamedTuple):
     :param conflict: why HubSpot refused to make a record for it: one is in the way.
     :param pair: of a row that links two records: both of them. ``id`` is that of the one that is looked for, or that
         the link starts from.
+    :param links: of a row whose new record is to have some: those.
     """
 
     row: int
@@ -183,6 +208,12 @@ class Input(NamedTuple):
     shares_doubt: bool = False
     conflict: ErrorReply | None = None
     pair: Pair | None = None
+    links: NewLinks | None = None
+
+    @property
+    def asks_for_link(self) -> bool:
+        """Whether it is being looked up for a link: what is found is another record than its own."""
+        return self.links is not None and self.links.asked is not None
 
     @property
     def trace_id(self) -> str:
@@ -225,6 +256,8 @@ class RowOutcome(NamedTuple):
     :param attempts: how often this row was sent again, out of an earlier run's result files.
     :param cleared: of an updated row, the properties that it emptied: counted in the summary, no part of the result.
     :param to: of a link: its other side.
+    :param unread: of a created row: the links that it was made with and that nobody has read back; no part of the
+        result.
     :param cut_off: of an unknown row: the sync ended before HubSpot's reply; no part of the result.
     """
 
@@ -243,6 +276,7 @@ class RowOutcome(NamedTuple):
     cleared: tuple[str, ...] = ()
     cut_off: bool = False
     to: LinkedTo | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def to_id(self) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.keys import IdUse
+from airflow_provider_hubbatch.core.link_spec import links_checked
 from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
 from airflow_provider_hubbatch.core.sync_report import check_count_or_share
 from airflow_provider_hubbatch.exceptions import SettingsError
@@ -249,6 +250,8 @@ class CreateOptions(RecordOptions):
     :param id_property: the unique property whose value the key is, which is written; ``None``: the rows have no key.
     :param properties: columns to write: a list, or ``{column: property}``; ``None``: every column but ``id_column``.
     :param existing: what a row is whose record is there already: ``reject``: rejected; ``skip``: unchanged.
+    :param links: the records that new ones are linked with from the start: ``{object type: column}``, or ``{object
+        type: {"column", "id_property", "label"}}``. The column is not written.
     """
 
     verb: ClassVar[str] = "create"
@@ -257,6 +260,7 @@ class CreateOptions(RecordOptions):
     id_column: str | None = None
     properties: Sequence[str] | Mapping[str, str] | None = None
     existing: str = "reject"
+    links: Mapping[str, str | Mapping[str, str | None]] | None = None
 
     def __post_init__(self) -> None:
         """As the base's.
@@ -266,6 +270,7 @@ class CreateOptions(RecordOptions):
         SyncOptions.__post_init__(self)
         if self.existing not in ("reject", SKIP_EXISTING):
             raise SettingsError(f"existing={self.existing!r}: give 'reject' or {SKIP_EXISTING!r}")
+        links_checked(self.links)
 
     @property
     def mapping(self) -> MappingSpec:
@@ -278,7 +283,11 @@ class CreateOptions(RecordOptions):
                 f"existing={SKIP_EXISTING!r} needs a key: without id_property nothing tells whether a record is there"
             )
         return MappingSpec.checked(
-            id_column=self.id_column, id_property=self.id_property, properties=self.properties, id_use=self.id_use
+            id_column=self.id_column,
+            id_property=self.id_property,
+            properties=self.properties,
+            id_use=self.id_use,
+            links=links_checked(self.links),
         )
 
 

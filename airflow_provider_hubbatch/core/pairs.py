@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.definitions import RECORD_ID_PROPERTY, PropertyDefinition
 from airflow_provider_hubbatch.core.keys import IdUse
+from airflow_provider_hubbatch.core.link_spec import unknown_label
 from airflow_provider_hubbatch.core.mapping import column_problems
 from airflow_provider_hubbatch.core.mapping_spec import raise_for
 from airflow_provider_hubbatch.core.model import MISSING, Chunk, Input, LinkedTo, Pair, RowOutcome, Status
-from airflow_provider_hubbatch.core.properties import (
-    NAMES_QUOTED,
-    KnownProperties,
-    describe_name,
-    did_you_mean,
-    is_name,
-    nearest,
-)
+from airflow_provider_hubbatch.core.properties import KnownProperties, describe_name, is_name
 from airflow_provider_hubbatch.core.values import Converted, Invalid, compile_converter, convert_ids
 from airflow_provider_hubbatch.exceptions import SettingsError
 
@@ -199,11 +193,8 @@ class PairMapping:
             yield f"label: {self._unknown(self.spec.label)}"
 
     def _unknown(self, label: str) -> str:
-        known = sorted(self._labels or ())
         start, end = (side.object_type for side in self._sides)
-        quoted = ", ".join(map(repr, known[:NAMES_QUOTED])) + (", ..." if len(known) > NAMES_QUOTED else "")
-        there = f"there are: {quoted}" if known else "there is none"
-        return f"links from {start} to {end} have no label {label!r} ({there}){did_you_mean(nearest(label, known))}"
+        return unknown_label(label, self._labels or (), start, end)
 
     def prepare(
         self,

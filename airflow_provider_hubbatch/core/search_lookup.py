@@ -72,6 +72,7 @@ class SearchLookup:
     most_inputs: ClassVar[int] = MOST_VALUES
     remembers: ClassVar[bool] = True
     folds: ClassVar[bool] = False
+    is_urgent: ClassVar[bool] = False
     lags: ClassVar[bool] = True
 
     def request(self, inputs: Sequence[Input]) -> Request:

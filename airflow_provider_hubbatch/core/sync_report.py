@@ -43,6 +43,7 @@ class SyncReport(Costs):
     :param changes: in a look before the leap: property -> rows that would change it.
     :param duplicates: rows whose record one of the rows just before them names too, with other values.
     :param cleared: property -> updated rows that emptied it.
+    :param unread: object type -> created rows whose link to it nobody has read back; of this try.
     :param not_taken: property -> updated rows of which HubSpot shows another value than the one sent.
     :param rejected: the first 1,000 rejected and unknown outcomes, with their source rows.
     :param outcomes: every outcome, as long as there are at most 1,000; else ``None``.
@@ -59,6 +60,7 @@ class SyncReport(Costs):
     rejected_by_category: Counter[str] = field(default_factory=Counter)
     not_taken: Counter[str] = field(default_factory=Counter)
     cleared: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
     rejected: list[RowOutcome] = field(default_factory=list)
     outcomes: list[RowOutcome] | None = field(default_factory=list)
     changes: Counter[str] = field(default_factory=Counter)
@@ -97,6 +99,8 @@ class SyncReport(Costs):
             self.changes.update(outcome.changes.keys())
         if outcome.cleared:
             self.cleared.update(outcome.cleared)
+        if outcome.unread:
+            self.unread.update(outcome.unread)
         if outcome.status in (Status.REJECTED, Status.UNKNOWN) and len(self.rejected) < MAX_KEPT_OUTCOMES:
             self.rejected.append(outcome)
         if self.outcomes is not None:

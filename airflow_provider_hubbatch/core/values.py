@@ -59,6 +59,9 @@ Converter = Callable[[Sequence[Any]], list[Converted]]
 _MAX_EXACT_FLOAT: Final = 2**53
 _MAX_RECORD_ID: Final = 2**63
 # "123.0" is what a column of floats becomes in a CSV file.
+MISSING_ID: Final = "MISSING_ID"
+"""The category of an id that is empty."""
+
 _RECORD_ID: Final = re.compile(r"0*([1-9][0-9]{0,18})(?:\.0*)?")
 _ID_NOT_OF: Final = (bool, list)
 
@@ -130,7 +133,7 @@ def _key_rule(id_property: str, definition: PropertyDefinition | None, object_ty
 
 def _missing_id(id_property: str | None) -> Invalid:
     wanted = f"a value of {id_property!r}" if id_property else "a record id"
-    return Invalid("MISSING_ID", f"the id is empty: the row names no record; give it {wanted}")
+    return Invalid(MISSING_ID, f"the id is empty: the row names no record; give it {wanted}")
 
 
 def _record_id_of_text(text: str) -> str:

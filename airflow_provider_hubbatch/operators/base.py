@@ -65,6 +65,7 @@ class HubSpotBatchOperator(BaseOperator):
         "properties": "json",
         "must_match": "json",
         "write_when": "json",
+        "links": "json",
     }
     operator_extra_links = (SyncLink(), HubSpotObjectsLink(), ResultFilesLink())
     ui_color = "#ffe8de"

@@ -25,6 +25,10 @@ class HubSpotBatchCreateOperator(HubSpotRecordsOperator):
         written, and tells what is there already. ``None``: the rows have no key. Templated.
     :param existing: what a row is whose record is there already: ``reject``: rejected, as ``CONFLICT``; ``skip``:
         unchanged.
+    :param links: the records that each new one is linked with from the start: ``{object type: column}``, or
+        ``{object type: {"column", "id_property", "label"}}``. The column holds record ids, or values of
+        ``id_property``, which are looked up; where it is empty, there is no link. ``label``: as HubSpot shows it;
+        without one, HubSpot's unlabeled link. Templated.
     """
 
     options_class: ClassVar = CreateOptions
@@ -33,6 +37,7 @@ class HubSpotBatchCreateOperator(HubSpotRecordsOperator):
         "id_column",
         "id_property",
         "properties",
+        "links",
     )
 
     def __init__(
@@ -42,6 +47,7 @@ class HubSpotBatchCreateOperator(HubSpotRecordsOperator):
         id_column: str | None = None,
         id_property: str | None = None,
         existing: str = "reject",
+        links: Mapping[str, str | Mapping[str, str | None]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -49,4 +55,5 @@ class HubSpotBatchCreateOperator(HubSpotRecordsOperator):
         self.id_column = id_column
         self.id_property = id_property
         self.existing = existing
+        self.links = links
         self._options(templated=False)

@@ -212,6 +212,8 @@ class Engine:
             case RowOutcome():
                 self._writes.settle(item, step)
             case LookUp():
+                if step.outcome is not None:
+                    self._writes.hold(step.item, step.outcome)
                 self._lookups.add(step.lookup, step.item)
             case Write():
                 self._ledger.replace(step.item)

@@ -53,6 +53,11 @@ class Ledger:
         if item.row in self._open:
             self._open[item.row] = item
 
+    def hold(self, outcome: RowOutcome) -> None:
+        """A row has this outcome, unless it has another one by the end."""
+        if outcome.row in self._open:
+            self._open[outcome.row] = outcome
+
     def sent(self, inputs: Iterable[Input]) -> None:
         """These are being written: from now on it may have had its effect."""
         self._uncertain |= _rows_of(inputs)

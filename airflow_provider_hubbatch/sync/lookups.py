@@ -98,7 +98,7 @@ class Lookups:
 
         :param partial: else the first that has something, unless rows that are looked up in another way may join it.
         """
-        full = next((queue for lookup, queue in self._queues.items() if queue.unasked >= lookup.most_inputs), None)
+        full = next((queue for queue in self._queues.values() if _is_full(queue)), None)
         if full is not None or not partial:
             return full
         first = next(filter(len, self._queues.values()), None)
@@ -106,7 +106,7 @@ class Lookups:
 
     def note_written(self, key: str) -> None:
         """A record has been written: what is being read of it may be older."""
-        if self._queues:
+        if self._queues and any(queue.oldest is not None for queue in self._queues.values()):
             self._written[key] = self._sent
 
     def take_answered(self, queue: LookupQueue | FoldedQueue) -> None:
@@ -121,7 +121,8 @@ class Lookups:
             waits, behind_key = self._is_open(key, item.row), key != item.key and self._is_open(item.key, item.row)
             if waits or behind_key or self._written.get(key, 0) > batch.number:
                 found = replace(found, is_stale=True, waits=waits, behind_key=behind_key)  # noqa: PLW2901 - the same, known better
-            step = self._verb.after_lookup(self._known(item, key), found)
+            known = item if item.asks_for_link else self._known(item, key)
+            step = self._verb.after_lookup(known, found)
             if isinstance(step, RowOutcome) and step.status in (Status.REJECTED, Status.UNKNOWN):
                 self.refusals.note_bad()
             if item.must_match is not None and found.record is not None and not isinstance(step, LookUp):
@@ -140,6 +141,12 @@ class Lookups:
         problem = self._guard.note(mismatches=mismatches)
         if problem is not None:
             self.outbox.end(SettingsError(problem))
+
+
+def _is_full(queue: LookupQueue | FoldedQueue) -> bool:
+    """Whether a request is to be sent without waiting for more inputs."""
+    is_due = queue.lookup.is_urgent and queue.oldest is None
+    return queue.unasked >= (1 if is_due else queue.lookup.most_inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_hubbatch.core.definitions import definitions_from_json
 from airflow_provider_hubbatch.core.mapping import compile_mapping
-from airflow_provider_hubbatch.core.verbs import VERBS
+from airflow_provider_hubbatch.core.verbs import LINKING_VERBS, VERBS
 from airflow_provider_hubbatch.exceptions import MissingScopesError
+from airflow_provider_hubbatch.sync.link_preflight import read_link_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_hubbatch.client.client import HubSpotClient
     from airflow_provider_hubbatch.core.costs import Costs
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
+    from airflow_provider_hubbatch.core.link_spec import LinkSpec
     from airflow_provider_hubbatch.core.mapping import RowMapping
     from airflow_provider_hubbatch.core.mapping_spec import MappingSpec
     from airflow_provider_hubbatch.core.model import Chunk
+    from airflow_provider_hubbatch.core.new_links import LinkColumn
     from airflow_provider_hubbatch.core.options import RecordOptions
     from airflow_provider_hubbatch.core.pairs import PairMapping
     from airflow_provider_hubbatch.core.verbs.verb import Verb
@@ -58,6 +61,7 @@ def run_preflight(
     spec = options.mapping
     properties, account = _asked(client, object_type, options, costs, needs_account=needs_account)
     definitions = readable_definitions(properties, object_type)
+    links = _links(client, object_type, options, spec.links, costs)
     verb = VERBS[options.verb](
         options,
         object_type=object_type,
@@ -65,6 +69,8 @@ def run_preflight(
         api_version=client.api_version,
         definitions=definitions or {},
     )
+    if links:
+        verb = LINKING_VERBS[type(verb)](verb, links)
     mapping = compile_mapping(
         spec,
         # those of an earlier run's rows prove nothing: the settings may have changed since
@@ -74,6 +80,7 @@ def run_preflight(
         object_type=object_type,
         preflight=options.preflight,
         looked_up=verb.lookup is not None,
+        links=links,
     )
     return Preflight(
         definitions=definitions, verb=verb, mapping=mapping, columns=_columns(spec, first), account=account()
@@ -83,8 +90,19 @@ def run_preflight(
 def _columns(spec: MappingSpec, first: Chunk) -> dict[str, str]:
     given = spec.properties
     if given is None:
-        given = {name: name for name in first.columns if name != spec.id_column}
+        given = {name: name for name in first.columns if name not in spec.unwritten}
     return {column: name for column, name in given.items() if column in first.columns}
+
+
+def _links(
+    client: HubSpotClient, object_type: str, options: RecordOptions, specs: Sequence[LinkSpec], costs: Costs
+) -> tuple[LinkColumn, ...]:
+    """What HubSpot says of the links that new records are to have, where they are to have some."""
+    if not specs:
+        return ()
+    return read_link_columns(
+        client, object_type, specs, costs, max_in_flight=options.max_in_flight, readable=readable_definitions
+    )
 
 
 def _asked(

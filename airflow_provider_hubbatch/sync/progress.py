@@ -106,12 +106,21 @@ def rejected_lines(report: SyncReport) -> list[str]:
 
 
 def not_taken_lines(report: SyncReport) -> list[str]:
-    """Of which properties HubSpot kept another value than the one sent, if of any: one line."""
+    """Which properties (or links of new records) HubSpot shows otherwise than sent, if any: one line."""
     if not report.not_taken:
         return []
     counts = [f"{name} in {count:,}" for name, count in report.not_taken.most_common(_REASONS_LOGGED)]
     more = ", ..." if len(report.not_taken) > _REASONS_LOGGED else ""
-    return [f"Written, but HubSpot shows another value than the one sent: {', '.join(counts)}{more} rows"]
+    return [f"Written, but HubSpot shows another value (or link) than the one sent: {', '.join(counts)}{more} rows"]
+
+
+def unread_lines(report: SyncReport) -> list[str]:
+    """Which links of new records nobody has read back, if any: one line."""
+    if not report.unread:
+        return []
+    counts = [f"{name} in {count:,}" for name, count in report.unread.most_common(_REASONS_LOGGED)]
+    why = "HubSpot took them with the records, and it isn't known which record is whose, or they can't be read"
+    return [f"Links that were not read back ({why}): {', '.join(counts)} rows"]
 
 
 def duplicates_lines(duplicates: Duplicates) -> list[str]:

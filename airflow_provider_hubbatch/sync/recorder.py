@@ -21,6 +21,7 @@ from airflow_provider_hubbatch.sync.progress import (
     left_alone_lines,
     not_taken_lines,
     rejected_lines,
+    unread_lines,
 )
 from airflow_provider_hubbatch.sync.result_files import ResultFiles
 from airflow_provider_hubbatch.sync.resume import Checkpoints
@@ -312,7 +313,7 @@ class Recorder:
         log.info("%s", closing_line(self.report, self._client.pace.daily_remaining))
         if self._options.validate_only and self._options.compares_with == COMPARE_WITH_HUBSPOT:
             log.info("%s", changes_line(self.report))
-        noticed = [*rejected_lines(self.report), *not_taken_lines(self.report)]
+        noticed = [*rejected_lines(self.report), *not_taken_lines(self.report), *unread_lines(self.report)]
         if self._intake is not None:
             noticed += [*duplicates_lines(self._intake.duplicates), *left_alone_lines(self._intake.empty)]
         for line in noticed:

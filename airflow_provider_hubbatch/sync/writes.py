@@ -136,11 +136,19 @@ class Writes:
         self.ledger.settle(outcome)
         if outcome.status is not Status.UNCHANGED:  # then nothing was written: what is being read of it holds
             self._note(item.key)
-        if item.in_doubt_since is not None and outcome.status in (Status.CREATED, Status.ARCHIVED):
-            self._known_keys.add(item.key)
+        self._settle_doubt(item, outcome)
         following = self._lanes.release(item)
         if following:
             self._go_on_after(following, outcome)
+
+    def hold(self, item: Input, outcome: RowOutcome) -> None:
+        """A row has this outcome, unless a lookup tells more; the next one of its key waits for that."""
+        self.ledger.hold(outcome)
+        self._settle_doubt(item, outcome)
+
+    def _settle_doubt(self, item: Input, outcome: RowOutcome) -> None:
+        if item.in_doubt_since is not None and outcome.status in (Status.CREATED, Status.ARCHIVED):
+            self._known_keys.add(item.key)
 
     def confirm(self, written: Iterable[tuple[Input, RowOutcome]], *, accepted: bool = False) -> None:
         """HubSpot has written these.
@@ -149,8 +157,16 @@ class Writes:
         """
         written = list(written)
         self.refusals.note_taken([item for item, _ in written], accepted=accepted)
+        if not self._verb.looks_after:
+            for item, outcome in written:
+                self.settle(item, outcome)
+            return
         for item, outcome in written:
-            self.settle(item, outcome)
+            step = self._verb.after_writing(item, outcome)
+            if isinstance(step, RowOutcome):
+                self.settle(item, step)
+            else:
+                self._go_on(item, step)
 
     def reject(self, item: Input, error: ErrorReply) -> None:
         """HubSpot refuses a row, or is sure to."""

@@ -43,10 +43,11 @@ class Killed(BaseException):
     """What comes out of a try that is killed: no ``Exception``, so that nothing takes it for an error of its own."""
 
 
-def run(trouble: Trouble, folder: Path) -> Seen:
+def run(trouble: Trouble, folder: Path, *, look: Callable[[HubSpotSandbox], None] = lambda _: None) -> Seen:
     """Carry a fault run out.
 
     :param folder: for the result files.
+    :param look: called in the end, for what else is to be seen in HubSpot.
     """
     from tests.resume.resuming import lines_of
 
@@ -56,6 +57,7 @@ def run(trouble: Trouble, folder: Path) -> Seen:
         os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = trouble.connection(sandbox)
         before, gone = _records(sandbox, trouble), _records(sandbox, trouble, archived=True)
         tries, report = _tries(trouble, options, sandbox)
+        look(sandbox)
         return Seen(
             trouble=trouble,
             before=before,

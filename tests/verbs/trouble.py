@@ -131,6 +131,10 @@ class Trouble:
 
         return OPTIONS[self.verb](**options)
 
+    def records(self) -> dict[str, list[dict[str, str]]]:
+        """Object type -> the records that there are before."""
+        return {"contacts": [TAKEN, *map(_contact, range(self.contacts))]}
+
     def sandbox(self) -> HubSpotSandbox:
         """A HubSpot with the records that there are before."""
         sandbox = HubSpotSandbox(
@@ -138,7 +142,7 @@ class Trouble:
             behaviours=self.behaviours,
             seed=self.seed,
             latency_ms=self.latency_ms,
-            records={"contacts": [TAKEN, *map(_contact, range(self.contacts))]},
+            records=self.records(),
         )
         # all of them, from now on: what became of each record is read here
         sandbox._portal.store.recent_changes = type(sandbox._portal.store.recent_changes)()

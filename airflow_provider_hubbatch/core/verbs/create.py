@@ -7,7 +7,7 @@ reached it is never just sent again. With a key the record is looked up; without
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_hubbatch.core.batch_reply import parse_batch_reply
 from airflow_provider_hubbatch.core.creates import read_creates
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.batch_reply import Record
     from airflow_provider_hubbatch.core.definitions import PropertyDefinition
     from airflow_provider_hubbatch.core.lookup import Found
+    from airflow_provider_hubbatch.core.new_links import LinkColumn
     from airflow_provider_hubbatch.core.options import CreateOptions
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
@@ -44,6 +45,7 @@ class BatchCreate:
     :param id_property: the key's property, which is sent among the others; ``None``: the inputs have no key.
     :param lookup: finds a record by its key; ``None``, as ``id_property``.
     :param definitions: HubSpot's, by property, by which values are compared.
+    :param links: the columns that name records which new ones are linked with.
     """
 
     object_type: str
@@ -51,6 +53,7 @@ class BatchCreate:
     id_property: str | None = None
     lookup: BatchReadLookup | None = None
     definitions: Mapping[str, PropertyDefinition] = field(default_factory=dict)
+    links: tuple[LinkColumn, ...] = ()
     most_inputs: ClassVar[int] = MAX_BATCH_INPUTS
     most_records: ClassVar[int | None] = None
     looks_further: ClassVar[bool] = False
@@ -60,13 +63,24 @@ class BatchCreate:
 
     def request(self, inputs: Sequence[Input]) -> Request:
         """The request that makes these."""
-        entries = [{"objectWriteTraceId": item.trace_id, "properties": self._sent(item)} for item in inputs]
+        entries = [
+            {"objectWriteTraceId": item.trace_id, "properties": self._sent(item), **self._associations(item)}
+            for item in inputs
+        ]
         return Request("POST", batch_path(self.object_type, "create", self.api_version), encode({"inputs": entries}))
 
     def _sent(self, item: Input) -> dict[str, str]:
         """What a new record is to have: nothing that only empties."""
         key = {} if self.id_property is None else {self.id_property: item.id}
         return {**key, **{name: value for name, value in item.properties.items() if value}}
+
+    def _associations(self, item: Input) -> dict[str, Any]:
+        """The links that the new record is to have, where it is to have some."""
+        if item.links is None:
+            return {}
+        linked = zip(self.links, item.links.records, strict=True)
+        associations = [column.association(record) for column, record in linked if record is not None]
+        return {"associations": associations} if associations else {}
 
     def read(self, inputs: Sequence[Input], reply: Reply) -> Reading:
         """Results show what was sent, and mostly no trace id."""
@@ -241,6 +255,9 @@ class Create(Verb):
             return self._exists(step.item, before.record_id, there)
         if before.status is Status.UNKNOWN and self.by_key is not None:
             return LookUp(self.by_key, step.item._replace(shares_doubt=True))
+        if before.category == CONFLICT and step.item.in_doubt_since is not None:
+            # the record that is there may be what an earlier row made without anybody knowing
+            return step._replace(item=step.item._replace(shares_doubt=True))
         return step
 
     def _exists(self, item: Input, record_id: str | None, error: ErrorReply) -> RowOutcome:

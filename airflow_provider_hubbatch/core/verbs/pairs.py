@@ -73,6 +73,7 @@ class LinksLookup:
     id_property: ClassVar[str | None] = None
     most_inputs: ClassVar[int] = MAX_READ_RECORDS
     folds: ClassVar[bool] = True
+    is_urgent: ClassVar[bool] = False
     remembers: ClassVar[bool] = False
     lags: ClassVar[bool] = False
 
@@ -90,7 +91,7 @@ class LinksLookup:
         return self.direction.request("read", [self._asked(item) for item in inputs])
 
     def _asked(self, item: Input) -> dict[str, str]:
-        read = pair_of(item).read
+        read = self.read_so_far(item)
         return {"id": item.id} if read is None or read.after is None else {"id": item.id, "after": read.after}
 
     def read(self, inputs: Sequence[Input], reply: Reply, *, repeated: bool) -> list[Answer]:
@@ -112,12 +113,11 @@ class LinksLookup:
         refused: Mapping[str, ErrorReply],
         repeated: bool,
     ) -> Answer:
-        pair = pair_of(item)
-        read = pair.read or RecordLinks()
+        read = self.read_so_far(item) or RecordLinks()
         if page is not None:
             links = RecordLinks({**read.kinds, **page.kinds}, page.after)
             if page.after is not None and page.after != read.after:
-                return Further(item._replace(pair=pair._replace(read=links)))
+                return Further(self.with_read(item, links))
             return Found(links=links.kinds)
         if item.id in refused:
             return Found(error=refused[item.id])
@@ -125,7 +125,8 @@ class LinksLookup:
             return Found(links=read.kinds)
         if not repeated:
             return None
-        return Found(links={}) if pair.read is None else Found(error=NO_ANSWER)  # there is more, and it doesn't come
+        # where some have been read there is more, and it doesn't come
+        return Found(links={}) if self.read_so_far(item) is None else Found(error=NO_ANSWER)
 
     def read_absence(
         self,
@@ -137,4 +138,12 @@ class LinksLookup:
         """None of them has links: what is said of several may be about some of them."""
         if len(inputs) > 1 and not repeated:
             return [None] * len(inputs)
-        return [Found(links=(pair_of(item).read or RecordLinks()).kinds) for item in inputs]
+        return [Found(links=(self.read_so_far(item) or RecordLinks()).kinds) for item in inputs]
+
+    def read_so_far(self, item: Input) -> RecordLinks | None:
+        """The links of an input's record, as far as they have been read; ``None``: not at all."""
+        return pair_of(item).read
+
+    def with_read(self, item: Input, links: RecordLinks) -> Input:
+        """The input, with what has been read of its record's links."""
+        return item._replace(pair=pair_of(item)._replace(read=links))

@@ -142,10 +142,14 @@ class Write(NamedTuple):
 
 
 class LookUp(NamedTuple):
-    """A row's next step: its record is looked up."""
+    """A row's next step: its record is looked up.
+
+    :param outcome: HubSpot has done it, and this is what became of the row if the lookup tells no more.
+    """
 
     lookup: Lookup
     item: Input
+    outcome: RowOutcome | None = None
 
 
 Step = RowOutcome | Write | LookUp
@@ -160,6 +164,7 @@ class Verb(ABC):
     :cvar done: the statuses of rows for which HubSpot has done it.
     :cvar asks_when: what has become of a row depends on when its record was made or archived.
     :cvar decides_first: rows don't all begin alike: :meth:`first_step` says how each does.
+    :cvar looks_after: what HubSpot has done may take another step: :meth:`after_writing` says which.
     :param object_type: as in the path.
     :param operation: how rows are written, unless a decision says otherwise.
     :param lookup: what every row begins with; ``None``: it is written at once.
@@ -171,6 +176,7 @@ class Verb(ABC):
     done: ClassVar[tuple[Status, ...]]
     asks_when: ClassVar[bool] = False
     decides_first: ClassVar[bool] = False
+    looks_after: ClassVar[bool] = False
 
     object_type: str
     api_version: str
@@ -200,6 +206,10 @@ class Verb(ABC):
             message=error.reason,
             correlation_id=error.correlation_id,
         )
+
+    def after_writing(self, item: Input, outcome: RowOutcome) -> Step:  # noqa: ARG002 - for verbs that look further
+        """A row's next step, once HubSpot has confirmed it."""
+        return outcome
 
     def after_predecessor(self, step: Write, before: RowOutcome) -> Step:  # noqa: ARG002 - for verbs that create
         """A row's next step, once the row before it, of the same key, has its outcome.
