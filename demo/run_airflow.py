@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from demo.airflow_home import airflow_environment
 from demo.setting import EXAMPLE_DAGS, REPOSITORY, seeded_setting
-from demo.shop import ORDERS, Shop, seed_orders
+from demo.shop import ORDERS, ROLE, Shop, seed_companies, seed_orders
 from demo.standalone import Standalone, free_port
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def main() -> int:
         setting.sandbox.add_records("deals", ORDERS)
         for record_id in seed_orders(setting.warehouse):
             setting.sandbox.archive("deals", record_id)
+        setting.sandbox.add_records("companies", seed_companies(setting.warehouse))
+        setting.sandbox.add_label("contacts", "companies", ROLE)
         dags = linked_dags(FOLDER / "dags")
         print("Making some weeks of history (about half a minute) ...", flush=True)
         if not told_to_end.is_set() and not made_past(dags, setting):

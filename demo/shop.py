@@ -1,4 +1,4 @@
-"""What ``make airflow`` adds to the warehouse: a table of orders, and a shop that goes on while one looks on."""
+"""What ``make airflow`` adds to the warehouse: orders, companies, and a shop that goes on while one looks on."""
 
 from __future__ import annotations
 
@@ -63,6 +63,40 @@ def seed_orders(warehouse: Path) -> list[str]:
         database.execute(_SCHEMA)
         database.executemany("INSERT INTO orders VALUES (:hubspot_id, :amount, :close_date, :stage)", rows)
     return [str(row["hubspot_id"]) for row in odd]
+
+
+ACCOUNTS = 60
+ROLE = "Buyer"
+_PEOPLE = 600
+_COMPANIES_SCHEMA = """
+CREATE TABLE accounts (account_number TEXT NOT NULL, name TEXT NOT NULL, city TEXT);
+CREATE TABLE people (email TEXT, first_name TEXT, last_name TEXT, account_number TEXT NOT NULL);
+CREATE TABLE employments (email TEXT, account_number TEXT NOT NULL, role TEXT, ended_at TEXT);
+"""
+_WHO = (
+    "SELECT email, first_name, last_name, city FROM customers WHERE email IS NOT NULL ORDER BY customer_number LIMIT ?"
+)
+
+
+def seed_companies(warehouse: Path) -> list[dict[str, str]]:
+    """Make the tables ``accounts``, ``people`` and ``employments``: which customer works for which company.
+
+    :param warehouse: the SQLite file, as :func:`demo.warehouse.seed_warehouse` has made it.
+    :returns: those of the companies that HubSpot has already.
+    """
+    with closing(sqlite3.connect(warehouse)) as database, database:
+        database.executescript(_COMPANIES_SCHEMA)
+        who = database.execute(_WHO, (_PEOPLE,)).fetchall()
+        accounts = [(f"E-{one:06d}", f"Company {one}", who[one][3]) for one in range(1, ACCOUNTS + 1)]
+        people = [(*one[:3], accounts[number % ACCOUNTS][0]) for number, one in enumerate(who)]
+        employments = [
+            (email, account, ROLE if number % 3 == 0 else None, "2026-10-31" if number % 20 == 0 else None)
+            for number, (email, _, _, account) in enumerate(people)
+        ]
+        database.executemany("INSERT INTO accounts VALUES (?, ?, ?)", accounts)
+        database.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", people)
+        database.executemany("INSERT INTO employments VALUES (?, ?, ?, ?)", employments)
+    return [{"erp_id": number, "name": name} for number, name, _ in accounts[: ACCOUNTS // 2]]
 
 
 class Shop:

@@ -20,11 +20,13 @@ from demo.airflow_home import airflow_environment
 from demo.history import PASTS
 from demo.past_runs import LIMIT, Night, log_lines, pushed
 from demo.setting import EXAMPLE_DAGS, REPOSITORY, seeded_setting
-from demo.shop import ORDERS, ORDERS_DIRT, Shop, seed_orders
+from demo.shop import ACCOUNTS, ORDERS, ORDERS_DIRT, ROLE, Shop, seed_companies, seed_orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.airflow_dags import RunDag
 
 ONCE: dict[str, Any] = {
     "return_value": {
@@ -82,6 +84,25 @@ def test_examples_that_cannot_run_here_are_not_there(tmp_path: Path, monkeypatch
     monkeypatch.setenv(run_airflow.POSTGRES, "{}")
     there = {path.name for path in run_airflow.linked_dags(tmp_path / "with").iterdir()}
     assert there == everything
+
+
+@pytest.mark.airflow
+def test_the_examples_of_links_are_green_at_the_first_click(
+    run_dag: RunDag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their tables are in the demo's warehouse; some addresses are broken there, as in the others."""
+    with seeded_setting(tmp_path) as setting:
+        for name, value in setting.connections.items():
+            monkeypatch.setenv(name, value)
+        setting.sandbox.add_records("companies", seed_companies(setting.warehouse))
+        setting.sandbox.add_label("contacts", "companies", ROLE)
+        made = run_dag(EXAMPLE_DAGS / "example_companies_and_contacts.py")
+        assert made.state == "success"
+        companies = made.xcom("companies")
+        assert (companies["created"], companies["updated"]) == (ACCOUNTS - ACCOUNTS // 2, ACCOUNTS // 2)
+        linked = run_dag(EXAMPLE_DAGS / "example_link_companies.py")
+        assert linked.state == "success"
+        assert linked.xcom("unlink")["archived"] > 20
 
 
 def test_the_shop_goes_on(seeded: Any) -> None:
