@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from airflow_provider_hubbatch.core.protocol import Reply
     from airflow_provider_hubbatch.core.verbs.verb import Step
 
+_ONE_OF_THESE = "an earlier try may have made the record for this row, or for one before it that has this key, too"
+
 # The category of a row whose record is there already, or whose unique value another record has.
 CONFLICT = "CONFLICT"
 
@@ -254,6 +256,8 @@ class Create(Verb):
             there = ErrorReply(CONFLICT, f"row {before.row} has this key, too", existing_id=before.record_id)
             return self._exists(step.item, before.record_id, there)
         if before.status is Status.UNKNOWN and self.by_key is not None:
+            if step.item.in_doubt_since is not None and not step.item.properties:  # no value tells them apart
+                return step.item.outcome(Status.UNKNOWN, category=NO_ANSWER.category, message=_ONE_OF_THESE)
             return LookUp(self.by_key, step.item._replace(shares_doubt=True))
         if before.category == CONFLICT and step.item.in_doubt_since is not None:
             # the record that is there may be what an earlier row made without anybody knowing

@@ -67,3 +67,5 @@ def test_a_row_behind_another_of_its_key() -> None:
     step = Write(verb.operation, item())
     assert isinstance(verb.after_predecessor(step, before(Status.UNKNOWN, None)), LookUp)
     assert verb.after_predecessor(step, before(Status.REJECTED, None)) == step
+    nothing_to_compare = Write(verb.operation, item(properties={}, in_doubt_since=BEGAN))
+    assert verb.after_predecessor(nothing_to_compare, before(Status.UNKNOWN, None)).status is Status.UNKNOWN
