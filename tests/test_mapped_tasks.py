@@ -133,4 +133,4 @@ def test_a_combined_report_adds_up() -> None:
 
 def test_a_combined_report_of_nothing() -> None:
     """Where no instance ran, nothing was done."""
-    assert combined_report([]) == {**SyncReport("").summary(), "object_type": None, "syncs": 0}
+    assert combined_report([]) == {**SyncReport("").summary(), "verb": None, "object_type": None, "syncs": 0}

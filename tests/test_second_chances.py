@@ -80,7 +80,7 @@ def test_a_night_with_an_outage_is_no_attempt(hubspot: HubSpotSandbox, tmp_path:
         with pytest.raises(UnavailableError):
             update(RejectedRows(str(tmp_path), latest=True), tmp_path / str(night))
         (waiting,) = outcomes_in(tmp_path / str(night))
-        assert (waiting["status"], waiting["attempts"]) == ("unknown" if path == "/batch/update" else "not_sent", 1)
+        assert (waiting["status"], waiting["attempts"]) == ("not_sent", 1)
     hubspot.faults.clear()
     update(RejectedRows(str(tmp_path), latest=True), tmp_path / "7")
     assert outcomes_in(tmp_path / "7")[0]["attempts"] == 2

@@ -66,6 +66,7 @@ def mismatch_of(item: Input, record: Record, definitions: Mapping[str, PropertyD
 
 
 def mismatch(names: Sequence[str], record: Record) -> ErrorReply:
+    """The error of a row whose record has other values of these properties."""
     listed = ", ".join(map(repr, names))
     message = f"the record {record.id} has another value of {listed} than the row says: it is left as it is"
     return ErrorReply(RECORD_MISMATCH, message)
