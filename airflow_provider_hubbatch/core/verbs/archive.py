@@ -158,11 +158,14 @@ class Archive(Verb):
         """An earlier try may have archived the record: its key finds it among the archived ones, if anything does."""
         if self.archived_by_key is None:
             return item.outcome(Status.UNKNOWN, category=NO_ANSWER.category, message=_PERHAPS_ARCHIVED)
-        return LookUp(self.archived_by_key, item._replace(conflict=absence, must_match=None))
+        return LookUp(self.archived_by_key, item._replace(conflict=absence))
 
     def _after_archived_lookup(self, item: Input, found: Found) -> Step:
         if found.record is None:
             return Verb.after_refusal(self, item, found.error or item.conflict or _ARCHIVED_BEFORE)
+        mismatch = mismatch_of(item, found.record, self.definitions)
+        if mismatch is not None:  # another row of this record has archived it
+            return Verb.after_refusal(self, item, mismatch)
         if is_since(found.record.archived_at, item.in_doubt_since):
             return item.outcome(Status.ARCHIVED, record_id=found.record.id, updated_at=found.record.archived_at)
         return Verb.after_refusal(self, item, _ARCHIVED_BEFORE)

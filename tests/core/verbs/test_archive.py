@@ -48,6 +48,10 @@ def test_what_an_earlier_try_has_archived_is_archived() -> None:
     assert verb.after_lookup(step.item, Found(record()._replace(archived_at=AFTER))).status is Status.ARCHIVED
     assert verb.after_lookup(step.item, Found(record()._replace(archived_at=BEFORE))).status is Status.MISSING
     assert verb.after_lookup(step.item, Found(error=ABSENT)).status is Status.MISSING
+    matching = archive("customer_number", must_match={"who": "name"})
+    step = matching.after_lookup(item(in_doubt_since=BEGAN, must_match={"name": "x"}), Found(error=ABSENT))
+    archived = record(name="y")._replace(archived_at=AFTER)  # by another row, which agreed with it
+    assert matching.after_lookup(step.item, Found(archived)).category == "RECORD_MISMATCH"
 
 
 def test_a_record_that_is_not_in_the_bin_is_looked_for_outside() -> None:
